@@ -1,0 +1,972 @@
+-- Chloe's schema on plain PostgreSQL, as the migrations make it. Written by migrations/snapshot.py: do not edit.
+-- The migrations are the truth; they make the roles chloe_service and chloe_reader first, which the grants here need.
+
+CREATE TABLE public.alembic_version (
+    version_num character varying(32) NOT NULL
+);
+
+COMMENT ON TABLE public.alembic_version IS 'The newest migration that this database has.';
+
+COMMENT ON COLUMN public.alembic_version.version_num IS 'File of that number in migrations/versions.';
+
+CREATE TABLE public.allocations (
+    ts timestamp with time zone NOT NULL,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    weight double precision,
+    cash_weight double precision NOT NULL
+);
+
+COMMENT ON TABLE public.allocations IS 'The wanted share of equity per asset and slice; no weight means: leave the position as it is.';
+
+COMMENT ON COLUMN public.allocations.weight IS 'Share of equity, 0.1 is 10 %; null leaves the position as it is.';
+
+COMMENT ON COLUMN public.allocations.cash_weight IS 'Share of equity that stays cash in this slice.';
+
+CREATE TABLE public.asset_class_config (
+    phase text NOT NULL,
+    asset_class text NOT NULL,
+    phase_order smallint NOT NULL,
+    active boolean DEFAULT false NOT NULL,
+    activated_at timestamp with time zone,
+    min_capital numeric(28,8),
+    max_capital numeric(28,8),
+    max_weight double precision NOT NULL
+);
+
+COMMENT ON TABLE public.asset_class_config IS 'The phases in their order: the asset class that each one opens, its capital, and whether it may trade.';
+
+CREATE TABLE public.asset_performance (
+    day date NOT NULL,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    trades integer NOT NULL,
+    wins integer NOT NULL,
+    pnl numeric(28,8) NOT NULL,
+    fees numeric(28,8) NOT NULL,
+    slippage numeric(28,8) NOT NULL,
+    trades_to_date integer NOT NULL,
+    win_rate_to_date double precision,
+    pnl_to_date numeric(28,8) NOT NULL,
+    fees_to_date numeric(28,8) NOT NULL,
+    profit_factor_to_date double precision,
+    sharpe_to_date double precision,
+    max_drawdown_to_date double precision,
+    exposure double precision NOT NULL
+);
+
+COMMENT ON TABLE public.asset_performance IS 'Per asset and day: trades, wins, result after costs, and the same to date.';
+
+COMMENT ON COLUMN public.asset_performance.pnl IS 'Result of the day''s closed trades in account currency, after fees.';
+
+COMMENT ON COLUMN public.asset_performance.win_rate_to_date IS 'Share of closed trades with a gain, 0.5 is 50 %.';
+
+COMMENT ON COLUMN public.asset_performance.max_drawdown_to_date IS 'Largest fall from a peak, 0.1 is 10 %.';
+
+COMMENT ON COLUMN public.asset_performance.exposure IS 'Share of equity held in the asset at the day''s end, 0.1 is 10 %.';
+
+CREATE TABLE public.asset_registry (
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    phase text NOT NULL,
+    name text NOT NULL,
+    collecting boolean DEFAULT false NOT NULL,
+    trading_enabled boolean DEFAULT false NOT NULL,
+    live_enabled boolean DEFAULT false NOT NULL,
+    tier smallint,
+    role text DEFAULT 'standard'::text NOT NULL,
+    config json NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.asset_registry IS 'All assets: their class, whether they collect data and whether they may trade, on paper and live.';
+
+COMMENT ON COLUMN public.asset_registry.live_enabled IS 'May trade real money; also needs the live switch in configuration and environment.';
+
+COMMENT ON COLUMN public.asset_registry.tier IS '1 enabled by measured edge, 2 observed at half size, 3 research only; null outside the rollout.';
+
+CREATE TABLE public.run (
+    only_one boolean DEFAULT true NOT NULL,
+    mode text NOT NULL,
+    description text NOT NULL,
+    timeframe text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT run_mode_check CHECK ((mode = ANY (ARRAY['live'::text, 'replay'::text, 'paper'::text]))),
+    CONSTRAINT run_only_one_check CHECK (only_one)
+);
+
+COMMENT ON TABLE public.run IS 'Which run this database holds (live, paper or replay) and of what; one row, and never two runs in one database.';
+
+CREATE VIEW public.asset_performance_latest AS
+ SELECT latest.symbol,
+    latest.asset_class,
+    latest.day AS as_of,
+    latest.trades_to_date AS trades,
+    round(((latest.win_rate_to_date * (100)::double precision))::numeric, 1) AS win_rate_pct,
+    round((latest.profit_factor_to_date)::numeric, 2) AS profit_factor,
+    round(latest.pnl_to_date, 2) AS pnl_usd,
+    round(latest.fees_to_date, 2) AS fees_usd,
+    round((latest.sharpe_to_date)::numeric, 2) AS sharpe,
+    round(((latest.max_drawdown_to_date * (100)::double precision))::numeric, 1) AS max_drawdown_pct,
+    round(((latest.exposure * (100)::double precision))::numeric, 1) AS exposure_pct,
+    asset_registry.tier,
+    asset_registry.trading_enabled,
+    ( SELECT run.mode
+           FROM public.run) AS mode
+   FROM (( SELECT DISTINCT ON (asset_performance.symbol) asset_performance.day,
+            asset_performance.symbol,
+            asset_performance.asset_class,
+            asset_performance.trades,
+            asset_performance.wins,
+            asset_performance.pnl,
+            asset_performance.fees,
+            asset_performance.slippage,
+            asset_performance.trades_to_date,
+            asset_performance.win_rate_to_date,
+            asset_performance.pnl_to_date,
+            asset_performance.fees_to_date,
+            asset_performance.profit_factor_to_date,
+            asset_performance.sharpe_to_date,
+            asset_performance.max_drawdown_to_date,
+            asset_performance.exposure
+           FROM public.asset_performance
+          ORDER BY asset_performance.symbol, asset_performance.day DESC) latest
+     LEFT JOIN public.asset_registry USING (symbol))
+  ORDER BY latest.asset_class, latest.pnl_to_date DESC, latest.symbol;
+
+COMMENT ON VIEW public.asset_performance_latest IS 'One line per asset: its record to date after costs, rounded; mode says live, paper or replay.';
+
+CREATE TABLE public.candle_revisions (
+    ts timestamp with time zone NOT NULL,
+    symbol text NOT NULL,
+    timeframe text NOT NULL,
+    asset_class text NOT NULL,
+    revision integer NOT NULL,
+    open double precision NOT NULL,
+    high double precision NOT NULL,
+    low double precision NOT NULL,
+    close double precision NOT NULL,
+    volume double precision NOT NULL,
+    source text NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    replaced_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.candle_revisions IS 'What a candle said before a later delivery changed it.';
+
+CREATE TABLE public.candles (
+    ts timestamp with time zone NOT NULL,
+    symbol text NOT NULL,
+    timeframe text NOT NULL,
+    asset_class text NOT NULL,
+    open double precision NOT NULL,
+    high double precision NOT NULL,
+    low double precision NOT NULL,
+    close double precision NOT NULL,
+    volume double precision NOT NULL,
+    source text NOT NULL,
+    revision integer DEFAULT 0 NOT NULL,
+    received_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.candles IS 'Closed candles of all assets as last delivered; ts is the open of the bar.';
+
+COMMENT ON COLUMN public.candles.ts IS 'Open of the bar; the bar is known from ts + timeframe on.';
+
+COMMENT ON COLUMN public.candles.volume IS 'In units of the base asset.';
+
+COMMENT ON COLUMN public.candles.revision IS 'How often the candle has changed since first delivered; older values are in candle_revisions.';
+
+COMMENT ON COLUMN public.candles.received_at IS 'When we had the candle.';
+
+CREATE VIEW public.candles_1d AS
+ SELECT date_bin('1 day'::interval, ts, '2000-01-01 00:00:00+00'::timestamp with time zone) AS ts,
+    symbol,
+    asset_class,
+    '1d'::text AS timeframe,
+    (array_agg(open ORDER BY candles.ts))[1] AS open,
+    max(high) AS high,
+    min(low) AS low,
+    (array_agg(close ORDER BY candles.ts DESC))[1] AS close,
+    sum(volume) AS volume,
+    (array_agg(source ORDER BY candles.ts DESC))[1] AS source,
+    count(*) AS bars
+   FROM public.candles
+  WHERE (timeframe = '1h'::text)
+  GROUP BY (date_bin('1 day'::interval, ts, '2000-01-01 00:00:00+00'::timestamp with time zone)), symbol, asset_class;
+
+COMMENT ON VIEW public.candles_1d IS 'Daily candles made of the 1-hour ones, from 00:00 UTC; bars counts the hours that are in.';
+
+CREATE VIEW public.candles_4h AS
+ SELECT date_bin('04:00:00'::interval, ts, '2000-01-01 00:00:00+00'::timestamp with time zone) AS ts,
+    symbol,
+    asset_class,
+    '4h'::text AS timeframe,
+    (array_agg(open ORDER BY candles.ts))[1] AS open,
+    max(high) AS high,
+    min(low) AS low,
+    (array_agg(close ORDER BY candles.ts DESC))[1] AS close,
+    sum(volume) AS volume,
+    (array_agg(source ORDER BY candles.ts DESC))[1] AS source,
+    count(*) AS bars
+   FROM public.candles
+  WHERE (timeframe = '1h'::text)
+  GROUP BY (date_bin('04:00:00'::interval, ts, '2000-01-01 00:00:00+00'::timestamp with time zone)), symbol, asset_class;
+
+COMMENT ON VIEW public.candles_4h IS 'Four-hour candles made of the 1-hour ones, from 00:00 UTC; bars counts the hours that are in.';
+
+CREATE TABLE public.commands (
+    seq bigint NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    subject text,
+    given_by text NOT NULL,
+    note text DEFAULT ''::text NOT NULL,
+    forced boolean DEFAULT false NOT NULL,
+    given_at timestamp with time zone DEFAULT now() NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    outcome text,
+    CONSTRAINT commands_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'done'::text, 'refused'::text])))
+);
+
+COMMENT ON TABLE public.commands IS 'What operators asked for (halt, resume, flatten, activate, enable, disable), in order, and what came of it.';
+
+ALTER TABLE public.commands ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.commands_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.correlation_matrix (
+    ts timestamp with time zone NOT NULL,
+    symbol text NOT NULL,
+    other text NOT NULL,
+    window_hours integer NOT NULL,
+    correlation double precision NOT NULL
+);
+
+COMMENT ON TABLE public.correlation_matrix IS 'Correlation of hourly returns between two assets over a window.';
+
+CREATE TABLE public.data_source_registry (
+    source text NOT NULL,
+    family text NOT NULL,
+    gives text NOT NULL,
+    configured boolean NOT NULL,
+    detail text DEFAULT ''::text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.data_source_registry IS 'The data sources, what each gives, and whether it is configured (never a key).';
+
+CREATE TABLE public.dominance (
+    ts timestamp with time zone NOT NULL,
+    available_at timestamp with time zone NOT NULL,
+    btc_d double precision,
+    usdt_d double precision,
+    total_market_cap_usd double precision,
+    source text NOT NULL
+);
+
+COMMENT ON TABLE public.dominance IS 'Bitcoin''s and Tether''s share of the crypto market, in per cent, and its whole value.';
+
+CREATE TABLE public.economic_calendar (
+    event_id text NOT NULL,
+    name text NOT NULL,
+    symbol text,
+    scheduled_at timestamp with time zone NOT NULL,
+    available_at timestamp with time zone NOT NULL,
+    importance text DEFAULT 'medium'::text NOT NULL,
+    source text NOT NULL
+);
+
+COMMENT ON TABLE public.economic_calendar IS 'Scheduled events (earnings, central banks, deliveries) and since when we have known of them.';
+
+COMMENT ON COLUMN public.economic_calendar.available_at IS 'Since when the event has been known; nothing before this may use it.';
+
+CREATE TABLE public.feed_health (
+    symbol text NOT NULL,
+    source text NOT NULL,
+    asset_class text NOT NULL,
+    timeframe text NOT NULL,
+    last_ts timestamp with time zone,
+    bars bigint DEFAULT 0 NOT NULL,
+    gaps bigint DEFAULT 0 NOT NULL,
+    repaired bigint DEFAULT 0 NOT NULL,
+    refused bigint DEFAULT 0 NOT NULL,
+    revisions bigint DEFAULT 0 NOT NULL,
+    errors bigint DEFAULT 0 NOT NULL,
+    last_error text,
+    checked_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.feed_health IS 'Per asset and source: newest bar, gaps, repairs, refusals, revisions and errors so far.';
+
+CREATE TABLE public.fills (
+    id uuid NOT NULL,
+    ts timestamp with time zone NOT NULL,
+    order_id uuid,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    side text NOT NULL,
+    quantity numeric(28,8) NOT NULL,
+    price numeric(28,8) NOT NULL,
+    fee numeric(28,8) NOT NULL,
+    slippage numeric(28,8) NOT NULL,
+    reason text NOT NULL,
+    settled_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.fills IS 'Every execution on the books; price includes spread and slippage.';
+
+COMMENT ON COLUMN public.fills.ts IS 'Open of the bar that filled it.';
+
+COMMENT ON COLUMN public.fills.fee IS 'In account currency.';
+
+COMMENT ON COLUMN public.fills.slippage IS 'What spread and slippage cost, in account currency.';
+
+CREATE TABLE public.forecasts (
+    ts timestamp with time zone NOT NULL,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    horizon_hours smallint NOT NULL,
+    close double precision NOT NULL,
+    expected_return double precision NOT NULL,
+    uncertainty double precision NOT NULL,
+    confidence double precision NOT NULL,
+    bucket smallint NOT NULL,
+    p_up double precision,
+    parts json NOT NULL
+);
+
+COMMENT ON TABLE public.forecasts IS 'Each asset''s forecast at each slice: log return over the horizon, with every model''s part.';
+
+COMMENT ON COLUMN public.forecasts.expected_return IS 'Log return over the horizon.';
+
+COMMENT ON COLUMN public.forecasts.uncertainty IS 'Standard deviation of the log return.';
+
+COMMENT ON COLUMN public.forecasts.confidence IS 'Percentile of |expected return| / uncertainty among the asset''s recent forecasts; not a probability.';
+
+COMMENT ON COLUMN public.forecasts.bucket IS 'Tenth of confidence, 0 to 9.';
+
+COMMENT ON COLUMN public.forecasts.p_up IS 'Calibrated probability of a rise; null while no model claims one.';
+
+CREATE TABLE public.leading_indicators (
+    observed_at timestamp with time zone NOT NULL,
+    available_at timestamp with time zone NOT NULL,
+    name text NOT NULL,
+    symbol text DEFAULT ''::text NOT NULL,
+    value double precision NOT NULL,
+    source text NOT NULL
+);
+
+COMMENT ON TABLE public.leading_indicators IS 'Values other than prices (macro, on-chain, index), with when each was observed and could be known.';
+
+COMMENT ON COLUMN public.leading_indicators.available_at IS 'When the value could first be known; nothing before this may use it.';
+
+CREATE TABLE public.model_registry (
+    model text NOT NULL,
+    version text NOT NULL,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    horizon_hours smallint NOT NULL,
+    trained_from timestamp with time zone NOT NULL,
+    trained_through timestamp with time zone NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    valid_until timestamp with time zone,
+    features_hash text NOT NULL,
+    params json NOT NULL,
+    metrics json NOT NULL,
+    artefact bytea NOT NULL,
+    artefact_sha256 text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.model_registry IS 'Trained models with the span of data each one saw and the span it may forecast.';
+
+COMMENT ON COLUMN public.model_registry.trained_through IS 'Close of the last bar that the model saw.';
+
+COMMENT ON COLUMN public.model_registry.valid_from IS 'First slice that the model may forecast.';
+
+CREATE TABLE public.options_flow (
+    ts timestamp with time zone NOT NULL,
+    available_at timestamp with time zone NOT NULL,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    contract text NOT NULL,
+    kind text NOT NULL,
+    strike numeric(28,8) NOT NULL,
+    expiry date NOT NULL,
+    premium_usd numeric(28,8) NOT NULL,
+    side text,
+    rule text DEFAULT ''::text NOT NULL,
+    source text NOT NULL
+);
+
+COMMENT ON TABLE public.options_flow IS 'Unusual options trades per asset; dropped after five years where the server can.';
+
+COMMENT ON COLUMN public.options_flow.available_at IS 'When the trade could first be known; nothing before this may use it.';
+
+CREATE TABLE public.orders (
+    id uuid NOT NULL,
+    ts timestamp with time zone NOT NULL,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    side text NOT NULL,
+    quantity numeric(28,8) NOT NULL,
+    reason text NOT NULL,
+    reduce_only boolean NOT NULL,
+    status text NOT NULL,
+    reference_price numeric(28,8),
+    stop_price numeric(28,8),
+    target_price numeric(28,8),
+    filled_quantity numeric(28,8) DEFAULT 0 NOT NULL,
+    detail text DEFAULT ''::text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT orders_side_check CHECK ((side = ANY (ARRAY['buy'::text, 'sell'::text]))),
+    CONSTRAINT orders_status_check CHECK ((status = ANY (ARRAY['approved'::text, 'refused'::text, 'filled'::text, 'partly_filled'::text, 'cancelled'::text])))
+);
+
+COMMENT ON TABLE public.orders IS 'Every order that was wanted: approved or refused, with the reason, and what became of it.';
+
+COMMENT ON COLUMN public.orders.ts IS 'Close of the slice that decided it; it fills at the next bar''s open.';
+
+CREATE TABLE public.outbox (
+    topic text NOT NULL,
+    producer text NOT NULL,
+    seq bigint NOT NULL,
+    ts timestamp with time zone NOT NULL,
+    body text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.outbox IS 'Every published message as it was sent; readers that missed one on the stream read it again from here.';
+
+COMMENT ON COLUMN public.outbox.seq IS 'Dense per topic and producer: a missing number is a missed message.';
+
+CREATE TABLE public.phase_activation_log (
+    seq bigint NOT NULL,
+    id uuid NOT NULL,
+    ts timestamp with time zone NOT NULL,
+    subject text NOT NULL,
+    change text NOT NULL,
+    given_by text NOT NULL,
+    note text NOT NULL,
+    forced boolean NOT NULL,
+    evidence text NOT NULL,
+    previous_hash text NOT NULL,
+    hash text NOT NULL,
+    CONSTRAINT phase_activation_log_change_check CHECK ((change = ANY (ARRAY['activated'::text, 'demoted'::text, 'enabled'::text, 'disabled'::text])))
+);
+
+COMMENT ON TABLE public.phase_activation_log IS 'Every change of what may trade, with its evidence; each row carries the hash of the one before.';
+
+COMMENT ON COLUMN public.phase_activation_log.previous_hash IS 'Hash of the row before; a changed row breaks every later one.';
+
+CREATE TABLE public.readiness_log (
+    ts timestamp with time zone NOT NULL,
+    phase text NOT NULL,
+    asset_class text NOT NULL,
+    active boolean NOT NULL,
+    ready boolean NOT NULL,
+    requirements json NOT NULL
+);
+
+COMMENT ON TABLE public.readiness_log IS 'Every evaluation of every phase''s gate.';
+
+CREATE VIEW public.phase_readiness AS
+ SELECT latest.phase,
+    latest.asset_class,
+    latest.active,
+    latest.ready,
+    (r.value ->> 'name'::text) AS requirement,
+    (r.value ->> 'comparison'::text) AS comparison,
+    ((r.value ->> 'threshold'::text))::double precision AS threshold,
+    round(((r.value ->> 'current'::text))::numeric, 4) AS current,
+    ((r.value ->> 'met'::text))::boolean AS met,
+    (r.value ->> 'missing'::text) AS missing,
+    latest.ts AS evaluated_at
+   FROM (( SELECT DISTINCT ON (readiness_log.phase) readiness_log.ts,
+            readiness_log.phase,
+            readiness_log.asset_class,
+            readiness_log.active,
+            readiness_log.ready,
+            readiness_log.requirements
+           FROM public.readiness_log
+          ORDER BY readiness_log.phase, readiness_log.ts DESC) latest
+     LEFT JOIN LATERAL json_array_elements(latest.requirements) r(value) ON (true))
+  ORDER BY latest.phase;
+
+COMMENT ON VIEW public.phase_readiness IS 'The newest evaluation of each phase, one line per requirement: what is asked, what is, what is missing.';
+
+CREATE TABLE public.portfolio_equity (
+    ts timestamp with time zone NOT NULL,
+    cash numeric(28,8) NOT NULL,
+    equity numeric(28,8) NOT NULL,
+    realised_pnl numeric(28,8) NOT NULL,
+    unrealised_pnl numeric(28,8) NOT NULL,
+    fees numeric(28,8) NOT NULL,
+    open_positions smallint NOT NULL
+);
+
+COMMENT ON TABLE public.portfolio_equity IS 'The books after each slice: cash plus positions is equity, exactly.';
+
+CREATE TABLE public.positions (
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    quantity numeric(28,8) NOT NULL,
+    cost numeric(28,8) NOT NULL,
+    mark_price numeric(28,8) NOT NULL,
+    market_value numeric(28,8) NOT NULL,
+    unrealised_pnl numeric(28,8) NOT NULL,
+    stop_price numeric(28,8),
+    target_price numeric(28,8),
+    opened_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    as_of timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.positions IS 'What is held now; quantity is negative when short.';
+
+COMMENT ON COLUMN public.positions.cost IS 'What the position cost without fees; negative when short.';
+
+CREATE TABLE public.quotes (
+    ts timestamp with time zone NOT NULL,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    bid numeric(28,8) NOT NULL,
+    ask numeric(28,8) NOT NULL,
+    bid_size double precision,
+    ask_size double precision,
+    source text NOT NULL
+);
+
+COMMENT ON TABLE public.quotes IS 'Best bid and ask over time; dropped after 90 days where the server can.';
+
+CREATE TABLE public.refused_candles (
+    id bigint NOT NULL,
+    symbol text NOT NULL,
+    timeframe text NOT NULL,
+    source text NOT NULL,
+    place text NOT NULL,
+    reason text NOT NULL,
+    raw text NOT NULL,
+    refused_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.refused_candles IS 'Impossible candles that were refused: where each one stood and why.';
+
+ALTER TABLE public.refused_candles ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.refused_candles_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.research_edges (
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    regime text NOT NULL,
+    bucket smallint NOT NULL,
+    edge_bps double precision NOT NULL,
+    low_bps double precision,
+    high_bps double precision,
+    n integer NOT NULL,
+    source text NOT NULL,
+    as_of timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.research_edges IS 'Measured edge per asset, regime and confidence bucket: mean forward return after costs, out of sample.';
+
+COMMENT ON COLUMN public.research_edges.edge_bps IS 'Mean forward return after costs, in hundredths of a per cent.';
+
+COMMENT ON COLUMN public.research_edges.low_bps IS 'Lower end of the confidence interval.';
+
+COMMENT ON COLUMN public.research_edges.high_bps IS 'Upper end of the confidence interval.';
+
+COMMENT ON COLUMN public.research_edges.n IS 'Forecasts in the sample.';
+
+CREATE TABLE public.risk_events (
+    id uuid NOT NULL,
+    ts timestamp with time zone NOT NULL,
+    symbol text,
+    name text NOT NULL,
+    severity text NOT NULL,
+    limit_value numeric,
+    current_value numeric,
+    detail text NOT NULL
+);
+
+COMMENT ON TABLE public.risk_events IS 'Limits that bit, halts and resumptions: the limit and the value as they stood.';
+
+CREATE TABLE public.signals (
+    id uuid NOT NULL,
+    ts timestamp with time zone NOT NULL,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    action text NOT NULL,
+    level text NOT NULL,
+    expected_return double precision NOT NULL,
+    confidence double precision NOT NULL,
+    bucket smallint NOT NULL,
+    regime text NOT NULL,
+    threshold double precision NOT NULL,
+    reasons text[] NOT NULL,
+    CONSTRAINT signals_action_check CHECK ((action = ANY (ARRAY['BUY'::text, 'SELL'::text, 'HOLD'::text])))
+);
+
+COMMENT ON TABLE public.signals IS 'BUY, SELL or HOLD per asset and slice, with the reasons.';
+
+CREATE TABLE public.slices (
+    ts timestamp with time zone NOT NULL,
+    timeframe text NOT NULL,
+    present integer NOT NULL,
+    missing json NOT NULL,
+    closed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.slices IS 'The bar closes that have driven the platform: how many assets had a bar, which had none and why.';
+
+COMMENT ON COLUMN public.slices.ts IS 'Close of the bars.';
+
+CREATE TABLE public.social_sentiment (
+    ts timestamp with time zone NOT NULL,
+    available_at timestamp with time zone NOT NULL,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    source text NOT NULL,
+    mentions integer NOT NULL,
+    sentiment double precision,
+    bullish double precision,
+    bearish double precision,
+    keywords json
+);
+
+COMMENT ON TABLE public.social_sentiment IS 'Mentions and mood per asset and source; dropped after five years where the server can.';
+
+COMMENT ON COLUMN public.social_sentiment.available_at IS 'When the count could first be known; nothing before this may use it.';
+
+CREATE TABLE public.stage_state (
+    stage text NOT NULL,
+    slice_ts timestamp with time zone,
+    seq bigint DEFAULT 0 NOT NULL,
+    cursors json DEFAULT '{}'::json NOT NULL,
+    state json DEFAULT '{}'::json NOT NULL,
+    config_version text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.stage_state IS 'Each stage''s state and how far it has read its inputs; written in one transaction with its decisions.';
+
+CREATE TABLE public.system_flags (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    subject text,
+    severity text NOT NULL,
+    blocks text DEFAULT ''::text NOT NULL,
+    detail text NOT NULL,
+    raised_at timestamp with time zone NOT NULL,
+    cleared_at timestamp with time zone,
+    acknowledged_by text,
+    CONSTRAINT system_flags_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text])))
+);
+
+COMMENT ON TABLE public.system_flags IS 'Conditions that a person should see or that block trading; open while cleared_at is null.';
+
+CREATE TABLE public.trades (
+    id uuid NOT NULL,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    side text NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone NOT NULL,
+    quantity numeric(28,8) NOT NULL,
+    entry_price numeric(28,8) NOT NULL,
+    exit_price numeric(28,8) NOT NULL,
+    fees numeric(28,8) NOT NULL,
+    slippage numeric(28,8) NOT NULL,
+    pnl numeric(28,8) NOT NULL,
+    exit_reason text NOT NULL,
+    bucket smallint NOT NULL,
+    regime text NOT NULL
+);
+
+COMMENT ON TABLE public.trades IS 'Round trips from flat to flat, after costs.';
+
+COMMENT ON COLUMN public.trades.quantity IS 'The largest absolute size that the position had.';
+
+COMMENT ON COLUMN public.trades.pnl IS 'In account currency, after fees.';
+
+ALTER TABLE ONLY public.alembic_version
+    ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+
+ALTER TABLE ONLY public.allocations
+    ADD CONSTRAINT allocations_symbol_ts_key UNIQUE (symbol, ts);
+
+ALTER TABLE ONLY public.asset_class_config
+    ADD CONSTRAINT asset_class_config_phase_order_key UNIQUE (phase_order);
+
+ALTER TABLE ONLY public.asset_class_config
+    ADD CONSTRAINT asset_class_config_pkey PRIMARY KEY (phase);
+
+ALTER TABLE ONLY public.asset_performance
+    ADD CONSTRAINT asset_performance_pkey PRIMARY KEY (day, symbol);
+
+ALTER TABLE ONLY public.asset_registry
+    ADD CONSTRAINT asset_registry_pkey PRIMARY KEY (symbol);
+
+ALTER TABLE ONLY public.candle_revisions
+    ADD CONSTRAINT candle_revisions_pkey PRIMARY KEY (symbol, timeframe, ts, revision);
+
+ALTER TABLE ONLY public.candles
+    ADD CONSTRAINT candles_symbol_timeframe_ts_key UNIQUE (symbol, timeframe, ts);
+
+ALTER TABLE ONLY public.commands
+    ADD CONSTRAINT commands_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.commands
+    ADD CONSTRAINT commands_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.correlation_matrix
+    ADD CONSTRAINT correlation_matrix_pkey PRIMARY KEY (ts, symbol, other, window_hours);
+
+ALTER TABLE ONLY public.data_source_registry
+    ADD CONSTRAINT data_source_registry_pkey PRIMARY KEY (source);
+
+ALTER TABLE ONLY public.dominance
+    ADD CONSTRAINT dominance_source_ts_key UNIQUE (source, ts);
+
+ALTER TABLE ONLY public.economic_calendar
+    ADD CONSTRAINT economic_calendar_pkey PRIMARY KEY (event_id);
+
+ALTER TABLE ONLY public.feed_health
+    ADD CONSTRAINT feed_health_pkey PRIMARY KEY (symbol, source, timeframe);
+
+ALTER TABLE ONLY public.fills
+    ADD CONSTRAINT fills_id_ts_key UNIQUE (id, ts);
+
+ALTER TABLE ONLY public.forecasts
+    ADD CONSTRAINT forecasts_symbol_ts_horizon_hours_key UNIQUE (symbol, ts, horizon_hours);
+
+ALTER TABLE ONLY public.leading_indicators
+    ADD CONSTRAINT leading_indicators_name_symbol_source_observed_at_available_key UNIQUE (name, symbol, source, observed_at, available_at);
+
+ALTER TABLE ONLY public.model_registry
+    ADD CONSTRAINT model_registry_pkey PRIMARY KEY (symbol, model, version);
+
+ALTER TABLE ONLY public.options_flow
+    ADD CONSTRAINT options_flow_contract_rule_source_ts_key UNIQUE (contract, rule, source, ts);
+
+ALTER TABLE ONLY public.orders
+    ADD CONSTRAINT orders_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (topic, producer, seq);
+
+ALTER TABLE ONLY public.phase_activation_log
+    ADD CONSTRAINT phase_activation_log_hash_key UNIQUE (hash);
+
+ALTER TABLE ONLY public.phase_activation_log
+    ADD CONSTRAINT phase_activation_log_id_key UNIQUE (id);
+
+ALTER TABLE ONLY public.phase_activation_log
+    ADD CONSTRAINT phase_activation_log_pkey PRIMARY KEY (seq);
+
+ALTER TABLE ONLY public.portfolio_equity
+    ADD CONSTRAINT portfolio_equity_ts_key UNIQUE (ts);
+
+ALTER TABLE ONLY public.positions
+    ADD CONSTRAINT positions_pkey PRIMARY KEY (symbol);
+
+ALTER TABLE ONLY public.quotes
+    ADD CONSTRAINT quotes_symbol_source_ts_key UNIQUE (symbol, source, ts);
+
+ALTER TABLE ONLY public.readiness_log
+    ADD CONSTRAINT readiness_log_pkey PRIMARY KEY (phase, ts);
+
+ALTER TABLE ONLY public.refused_candles
+    ADD CONSTRAINT refused_candles_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.refused_candles
+    ADD CONSTRAINT refused_candles_symbol_timeframe_source_place_reason_key UNIQUE (symbol, timeframe, source, place, reason);
+
+ALTER TABLE ONLY public.research_edges
+    ADD CONSTRAINT research_edges_pkey PRIMARY KEY (symbol, regime, bucket, as_of);
+
+ALTER TABLE ONLY public.risk_events
+    ADD CONSTRAINT risk_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.run
+    ADD CONSTRAINT run_pkey PRIMARY KEY (only_one);
+
+ALTER TABLE ONLY public.signals
+    ADD CONSTRAINT signals_symbol_ts_key UNIQUE (symbol, ts);
+
+ALTER TABLE ONLY public.slices
+    ADD CONSTRAINT slices_pkey PRIMARY KEY (timeframe, ts);
+
+ALTER TABLE ONLY public.social_sentiment
+    ADD CONSTRAINT social_sentiment_symbol_source_ts_key UNIQUE (symbol, source, ts);
+
+ALTER TABLE ONLY public.stage_state
+    ADD CONSTRAINT stage_state_pkey PRIMARY KEY (stage);
+
+ALTER TABLE ONLY public.system_flags
+    ADD CONSTRAINT system_flags_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.trades
+    ADD CONSTRAINT trades_pkey PRIMARY KEY (id);
+
+CREATE INDEX allocations_ts ON public.allocations USING btree (ts DESC);
+
+CREATE INDEX candles_ts ON public.candles USING btree (ts DESC);
+
+CREATE INDEX fills_ts ON public.fills USING btree (ts DESC);
+
+CREATE INDEX forecasts_ts ON public.forecasts USING btree (ts DESC);
+
+CREATE INDEX leading_indicators_available_at ON public.leading_indicators USING btree (available_at DESC);
+
+CREATE INDEX model_registry_valid ON public.model_registry USING btree (symbol, model, valid_from);
+
+CREATE INDEX orders_ts ON public.orders USING btree (ts DESC);
+
+CREATE INDEX outbox_created ON public.outbox USING btree (created_at);
+
+CREATE INDEX risk_events_ts ON public.risk_events USING btree (ts DESC);
+
+CREATE INDEX signals_ts ON public.signals USING btree (ts DESC);
+
+CREATE INDEX trades_closed ON public.trades USING btree (closed_at);
+
+ALTER TABLE ONLY public.asset_registry
+    ADD CONSTRAINT asset_registry_phase_fkey FOREIGN KEY (phase) REFERENCES public.asset_class_config(phase);
+
+GRANT USAGE ON SCHEMA public TO chloe_service;
+GRANT USAGE ON SCHEMA public TO chloe_reader;
+
+GRANT SELECT ON TABLE public.alembic_version TO chloe_service;
+GRANT SELECT ON TABLE public.alembic_version TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.allocations TO chloe_service;
+GRANT SELECT ON TABLE public.allocations TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.asset_class_config TO chloe_service;
+GRANT SELECT ON TABLE public.asset_class_config TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.asset_performance TO chloe_service;
+GRANT SELECT ON TABLE public.asset_performance TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.asset_registry TO chloe_service;
+GRANT SELECT ON TABLE public.asset_registry TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.run TO chloe_service;
+GRANT SELECT ON TABLE public.run TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.asset_performance_latest TO chloe_service;
+GRANT SELECT ON TABLE public.asset_performance_latest TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.candle_revisions TO chloe_service;
+GRANT SELECT ON TABLE public.candle_revisions TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.candles TO chloe_service;
+GRANT SELECT ON TABLE public.candles TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.candles_1d TO chloe_service;
+GRANT SELECT ON TABLE public.candles_1d TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.candles_4h TO chloe_service;
+GRANT SELECT ON TABLE public.candles_4h TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.commands TO chloe_service;
+GRANT SELECT ON TABLE public.commands TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.correlation_matrix TO chloe_service;
+GRANT SELECT ON TABLE public.correlation_matrix TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.data_source_registry TO chloe_service;
+GRANT SELECT ON TABLE public.data_source_registry TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dominance TO chloe_service;
+GRANT SELECT ON TABLE public.dominance TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.economic_calendar TO chloe_service;
+GRANT SELECT ON TABLE public.economic_calendar TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feed_health TO chloe_service;
+GRANT SELECT ON TABLE public.feed_health TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.fills TO chloe_service;
+GRANT SELECT ON TABLE public.fills TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.forecasts TO chloe_service;
+GRANT SELECT ON TABLE public.forecasts TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.leading_indicators TO chloe_service;
+GRANT SELECT ON TABLE public.leading_indicators TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.model_registry TO chloe_service;
+GRANT SELECT ON TABLE public.model_registry TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.options_flow TO chloe_service;
+GRANT SELECT ON TABLE public.options_flow TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.orders TO chloe_service;
+GRANT SELECT ON TABLE public.orders TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox TO chloe_service;
+GRANT SELECT ON TABLE public.outbox TO chloe_reader;
+
+GRANT SELECT,INSERT ON TABLE public.phase_activation_log TO chloe_service;
+GRANT SELECT ON TABLE public.phase_activation_log TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.readiness_log TO chloe_service;
+GRANT SELECT ON TABLE public.readiness_log TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.phase_readiness TO chloe_service;
+GRANT SELECT ON TABLE public.phase_readiness TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.portfolio_equity TO chloe_service;
+GRANT SELECT ON TABLE public.portfolio_equity TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.positions TO chloe_service;
+GRANT SELECT ON TABLE public.positions TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.quotes TO chloe_service;
+GRANT SELECT ON TABLE public.quotes TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refused_candles TO chloe_service;
+GRANT SELECT ON TABLE public.refused_candles TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.research_edges TO chloe_service;
+GRANT SELECT ON TABLE public.research_edges TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.risk_events TO chloe_service;
+GRANT SELECT ON TABLE public.risk_events TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.signals TO chloe_service;
+GRANT SELECT ON TABLE public.signals TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.slices TO chloe_service;
+GRANT SELECT ON TABLE public.slices TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.social_sentiment TO chloe_service;
+GRANT SELECT ON TABLE public.social_sentiment TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.stage_state TO chloe_service;
+GRANT SELECT ON TABLE public.stage_state TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.system_flags TO chloe_service;
+GRANT SELECT ON TABLE public.system_flags TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.trades TO chloe_service;
+GRANT SELECT ON TABLE public.trades TO chloe_reader;
+
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT,INSERT,DELETE,UPDATE ON TABLES TO chloe_service;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO chloe_reader;
+
+INSERT INTO public.alembic_version VALUES ('0003');

@@ -1,0 +1,406 @@
+"""Every message on the streams, as a frozen struct that reads and writes JSON.
+
+Conventions: times are aware UTC datetimes; a slice is named by the time of its close; prices and amounts that reach the
+ledger are ``Decimal`` (JSON strings), model numbers are ``float``. Unknown fields are refused. ``VERSION`` changes with
+any change of shape.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID, uuid5
+
+import msgspec
+
+VERSION = 1
+
+CHLOE_NAMESPACE = UUID("6f0d3a52-9d0b-5c3e-8f57-3c1f6f1f0c10")
+
+Action = Literal["BUY", "SELL", "HOLD"]
+ConfidenceLevel = Literal["HIGH", "MEDIUM", "LOW"]
+Side = Literal["buy", "sell"]
+OrderReason = Literal["entry", "increase", "reduce", "exit", "flatten", "max_hold"]
+FillReason = Literal["entry", "increase", "reduce", "exit", "flatten", "max_hold", "stop", "target"]
+CommandName = Literal["halt", "resume", "flatten", "activate", "enable", "disable"]
+
+
+def decision_id(ts: datetime, stage: str, subject: str) -> UUID:
+    """Name a decision deterministically, so that redelivery can never create a second one."""
+    return uuid5(CHLOE_NAMESPACE, f"{ts.isoformat()}|{stage}|{subject}")
+
+
+class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A frozen part of a message."""
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag=True):
+    """A whole message; the JSON field ``type`` names its class."""
+
+    ts: datetime
+    """The moment the message is about: the slice's close, the bar's open for candles."""
+
+
+# ------------------------------------------------------------------------------------------------ ingestion
+
+
+class Bar(Struct, frozen=True):
+    """One closed candle inside a slice. ``volume`` is in units of the base asset."""
+
+    symbol: str
+    asset_class: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class Missing(Struct, frozen=True):
+    """A symbol that delivered no bar for the slice, and why."""
+
+    symbol: str
+    reason: str
+
+
+class CandleClosed(Message, frozen=True):
+    """A stored candle; ``ts`` is the bar's open. ``revision`` counts later changes of the same bar."""
+
+    symbol: str
+    timeframe: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    source: str
+    received_at: datetime
+    revision: int = 0
+
+
+class FeedAdvanced(Message, frozen=True):
+    """A source's promise: all its candles that closed at or before ``ts`` are stored (punctuation)."""
+
+    source: str
+    timeframe: str
+    begins: datetime | None = None
+    """Where the run's slices begin: candles before it are history, stored for features and training only."""
+    ended: bool = False
+    """True when a finite source (a replay) has delivered everything it has."""
+
+
+class IndicatorObserved(Message, frozen=True):
+    """A value other than a price. ``ts`` is when it was observed, ``available_at`` when we could know it."""
+
+    name: str
+    symbol: str | None
+    value: float
+    available_at: datetime
+    source: str
+
+
+class SliceClosed(Message, frozen=True):
+    """One bar close for the whole platform: everything known at ``ts``."""
+
+    timeframe: str
+    bars: tuple[Bar, ...]
+    missing: tuple[Missing, ...] = ()
+
+
+# ------------------------------------------------------------------------------------------------ inference
+
+
+class ForecastPart(Struct, frozen=True):
+    """What one model said: log return over the horizon and its standard deviation."""
+
+    model: str
+    version: str
+    expected_return: float
+    uncertainty: float
+
+
+class Forecast(Struct, frozen=True):
+    """One asset's forecast at the slice: log return over ``horizon_hours``."""
+
+    symbol: str
+    asset_class: str
+    horizon_hours: int
+    close: float
+    expected_return: float
+    uncertainty: float
+    confidence: float
+    """Causal percentile in [0, 1] of |expected_return| / uncertainty among the asset's recent forecasts."""
+    bucket: int
+    """0 to 9: the tenth of ``confidence``."""
+    p_up: float | None
+    """Calibrated probability that the price rises; None while no model claims one."""
+    parts: tuple[ForecastPart, ...]
+
+
+class ForecastsMade(Message, frozen=True):
+    """All forecasts of the slice, and the symbols that could not be forecast."""
+
+    timeframe: str
+    forecasts: tuple[Forecast, ...]
+    missing: tuple[Missing, ...] = ()
+
+
+# ------------------------------------------------------------------------------------------------ signals
+
+
+class Target(Struct, frozen=True):
+    """What signals want for one asset. ``weight`` None means: leave the position as it is (HOLD)."""
+
+    id: UUID
+    symbol: str
+    asset_class: str
+    action: Action
+    level: ConfidenceLevel
+    weight: float | None
+    close: float
+    expected_return: float
+    uncertainty: float
+    confidence: float
+    bucket: int
+    regime: str
+    threshold: float
+    reasons: tuple[str, ...]
+
+
+class TargetsSet(Message, frozen=True):
+    """The wanted portfolio of the slice: one target per forecast asset, the rest is cash."""
+
+    timeframe: str
+    targets: tuple[Target, ...]
+    cash_weight: float
+
+
+# ------------------------------------------------------------------------------------------------ risk
+
+
+class Order(Struct, frozen=True):
+    """An approved market order for the next bar's open, with the protection its position shall carry."""
+
+    id: UUID
+    symbol: str
+    asset_class: str
+    side: Side
+    quantity: Decimal
+    reason: OrderReason
+    reduce_only: bool
+    reference_price: Decimal
+    stop_price: Decimal | None
+    target_price: Decimal | None
+    expires_at: datetime | None
+    """When the position must be left by (maximum hold); None for no limit."""
+    bucket: int
+    regime: str
+    notes: tuple[str, ...] = ()
+
+
+class LimitCheck(Struct, frozen=True):
+    """One limit as it stood: what it allows, what it was, whether it let the order pass."""
+
+    name: str
+    limit: Decimal | None
+    current: Decimal | None
+    passed: bool
+
+
+class Refused(Struct, frozen=True):
+    """An order that was not allowed, and the reason in words."""
+
+    id: UUID
+    symbol: str
+    asset_class: str
+    side: Side
+    quantity: Decimal
+    check: str
+    reason: str
+
+
+class OrdersDecided(Message, frozen=True):
+    """Risk's word on the slice: approved and refused orders and the limits as they stood."""
+
+    timeframe: str
+    orders: tuple[Order, ...]
+    refused: tuple[Refused, ...]
+    checks: tuple[LimitCheck, ...]
+    halted: str | None
+    """Why trading is halted, or None."""
+
+
+# ------------------------------------------------------------------------------------------------ execution
+
+
+class Fill(Struct, frozen=True):
+    """One execution. ``price`` includes spread and slippage; ``slippage`` is their cost in account currency."""
+
+    id: UUID
+    order_id: UUID | None
+    symbol: str
+    asset_class: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    slippage: Decimal
+    reason: FillReason
+    filled_at: datetime
+    """Open of the bar that filled it; stops and targets carry that bar's open too, for bars hide the minute."""
+
+
+class OrderOutcome(Struct, frozen=True):
+    """What became of an order at the venue."""
+
+    order_id: UUID
+    symbol: str
+    status: Literal["filled", "partly_filled", "cancelled"]
+    filled_quantity: Decimal
+    detail: str
+
+
+class Position(Struct, frozen=True):
+    """An open position. ``quantity`` is signed; ``cost`` is what it cost without fees (negative when short)."""
+
+    symbol: str
+    asset_class: str
+    quantity: Decimal
+    cost: Decimal
+    mark_price: Decimal
+    market_value: Decimal
+    """Signed ``quantity * mark_price``, rounded to 8 places, account currency."""
+    stop_price: Decimal | None
+    target_price: Decimal | None
+    opened_at: datetime
+    expires_at: datetime | None
+
+
+class Trade(Struct, frozen=True):
+    """A round trip from flat to flat, after costs. ``pnl`` is net of ``fees``."""
+
+    id: UUID
+    symbol: str
+    asset_class: str
+    side: Literal["long", "short"]
+    opened_at: datetime
+    closed_at: datetime
+    quantity: Decimal
+    """The largest absolute size the position had."""
+    entry_price: Decimal
+    exit_price: Decimal
+    fees: Decimal
+    slippage: Decimal
+    pnl: Decimal
+    exit_reason: FillReason
+    bucket: int
+    regime: str
+
+
+class PortfolioSettled(Message, frozen=True):
+    """The books after the slice. ``cash + sum(market_value) == equity``, exactly.
+
+    Also ``starting_cash + realised_pnl + unrealised_pnl - fees == equity``.
+    """
+
+    timeframe: str
+    fills: tuple[Fill, ...]
+    outcomes: tuple[OrderOutcome, ...]
+    trades: tuple[Trade, ...]
+    positions: tuple[Position, ...]
+    cash: Decimal
+    equity: Decimal
+    starting_cash: Decimal
+    realised_pnl: Decimal
+    unrealised_pnl: Decimal
+    fees: Decimal
+    stale: tuple[str, ...] = ()
+    """Symbols marked at an older price because the slice had no bar for them."""
+
+
+# ------------------------------------------------------------------------------------------------ phases
+
+
+class Requirement(Struct, frozen=True):
+    """One line of a gate: what is asked, what is, whether it is met, and what is missing in words."""
+
+    name: str
+    comparison: Literal[">", ">=", "<", "<=", "is"]
+    threshold: float
+    current: float | None
+    met: bool
+    missing: str | None
+
+
+class Readiness(Struct, frozen=True):
+    """A phase's state and its requirements; ``ready`` is True only when all are met."""
+
+    phase: str
+    asset_class: str
+    active: bool
+    ready: bool
+    requirements: tuple[Requirement, ...]
+
+
+class Activation(Struct, frozen=True):
+    """A change of what may trade, as written to the hash-chained log."""
+
+    id: UUID
+    subject: str
+    """A phase (``phase_1_stocks``) or a symbol."""
+    change: Literal["activated", "demoted", "enabled", "disabled"]
+    by: str
+    note: str
+    forced: bool
+
+
+class DayEvaluated(Message, frozen=True):
+    """Phases' daily word: readiness, what changed, and the symbols that may be entered from the next slice on."""
+
+    readiness: tuple[Readiness, ...]
+    changes: tuple[Activation, ...]
+    enabled: tuple[str, ...]
+    classes: tuple[str, ...]
+    collecting: tuple[str, ...]
+    command_id: UUID | None = None
+    """Set when a person's command caused this evaluation, instead of the end of a day."""
+
+
+# ------------------------------------------------------------------------------------------------ gateway
+
+
+class CommandGiven(Message, frozen=True):
+    """An operator's command; takes effect at the next slice."""
+
+    id: UUID
+    name: CommandName
+    subject: str | None
+    by: str
+    note: str = ""
+    forced: bool = False
+
+
+AnyMessage = (
+    CandleClosed
+    | FeedAdvanced
+    | IndicatorObserved
+    | SliceClosed
+    | ForecastsMade
+    | TargetsSet
+    | OrdersDecided
+    | PortfolioSettled
+    | DayEvaluated
+    | CommandGiven
+)
+
+_DECODER: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
+_ENCODER = msgspec.json.Encoder(decimal_format="string", order=None)
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """Write a message as JSON; equal messages give equal bytes."""
+    return _ENCODER.encode(message)
+
+
+def decode(data: bytes | str) -> AnyMessage:
+    """Read a message; raises ``msgspec.ValidationError`` that names the field, never returns a partial one."""
+    return _DECODER.decode(data)

@@ -1,0 +1,101 @@
+"""The assets and their classes as ``config/assets_config.yaml`` declares them."""
+
+from collections.abc import Collection
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from services.domain.errors import BadSymbol
+
+
+class Section(BaseModel):
+    """A frozen configuration section that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class AssetClass(Section):
+    """What all assets of a class share."""
+
+    phase: str
+    """The phase that opens the class; single assets may name a later one."""
+    sources: tuple[str, ...]
+    spread_bps: Decimal = Field(ge=0)
+    fee_bps: Decimal = Field(ge=0)
+    max_weight: float = Field(gt=0, le=1)
+
+
+class Asset(Section):
+    """One asset: how it may be signalled, sized and protected. Weights and stops are fractions (0.05 = 5 %)."""
+
+    asset_class: str
+    phase: str | None = None
+    """The phase that opens the asset; None: its class's."""
+    name: str
+    role: Literal["standard", "benchmark", "observation", "research_only"] = "standard"
+    tier: int | None = Field(default=None, ge=1, le=3)
+    enabled_with_phase: bool = False
+    """Whether the activation of its class's phase enables it; others must pass a gate of their own."""
+    sides: tuple[Literal["long", "short"], ...] = ("long",)
+    threshold: float | None = Field(default=None, gt=0, lt=1)
+    """Expected return that makes a signal; None: derived from the forecast's uncertainty."""
+    max_position: float | None = Field(default=None, gt=0, le=1)
+    risk_multiplier: float = Field(default=1.0, gt=0, le=2)
+    stop_loss: float = Field(gt=0, lt=1)
+    take_profit: float = Field(gt=0, lt=5)
+    max_hold_hours: int | None = Field(default=None, gt=0)
+    notional_per_trade: Decimal | None = Field(default=None, gt=0)
+    notional_per_day: Decimal | None = Field(default=None, gt=0)
+    indicators: tuple[str, ...] = ()
+    venue_symbols: dict[str, str] = {}
+    """The symbol a source uses, where it is not ours: ``{binance: POL/USDT}``."""
+    note: str = ""
+
+
+class AssetsConfig(Section):
+    """The whole file."""
+
+    timeframe: Literal["1h"] = "1h"
+    classes: dict[str, AssetClass]
+    assets: dict[str, Asset]
+
+    @model_validator(mode="after")
+    def _classes_exist(self) -> "AssetsConfig":
+        for symbol, asset in self.assets.items():
+            if asset.asset_class not in self.classes:
+                raise ValueError(f"assets.{symbol}.asset_class: no class '{asset.asset_class}' is declared")
+        return self
+
+    def phase_of(self, symbol: str) -> str:
+        """Return the phase that opens an asset."""
+        asset = self.assets[symbol]
+        return asset.phase or self.classes[asset.asset_class].phase
+
+    def resolve(self, text: str) -> str:
+        """Return the declared symbol for ``BTC/USDT``, ``BTCUSDT`` or ``btc-usdt``; raises BadSymbol."""
+        return normalise_symbol(text, self.assets)
+
+
+ASSETS_FILE = "assets_config.yaml"
+
+
+def normalise_symbol(text: str, known: Collection[str]) -> str:
+    """Find the declared spelling of a symbol whatever its separator and case; raises BadSymbol naming near ones."""
+    wanted = _bare(text)
+    matches = [symbol for symbol in known if _bare(symbol) == wanted]
+    if len(matches) == 1:
+        return matches[0]
+    near = sorted(s for s in known if wanted and (_bare(s).startswith(wanted[:3]) or wanted.startswith(_bare(s))))
+    hint = f"did you mean {', '.join(near[:3])}?" if near else "see assets_config.yaml for the symbols there are"
+    raise BadSymbol(f"symbol {text!r} is not known; {hint}")
+
+
+def file_name(symbol: str, timeframe: str) -> Path:
+    """Return the file name a replay folder uses for a symbol: ``BTC-USDT_1h``."""
+    return Path(f"{symbol.replace('/', '-')}_{timeframe}")
+
+
+def _bare(text: str) -> str:
+    return text.upper().replace("/", "").replace("-", "").replace("_", "").strip()

@@ -1,0 +1,211 @@
+"""The ledger: cash, positions and round trips in exact decimals. Pure.
+
+Invariant, exact after every fill: ``cash == starting_cash - sum(cost) + realised_pnl - fees``; hence
+``cash + sum(market_value) == starting_cash + realised_pnl + unrealised_pnl - fees``.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from services.contracts.messages import Fill, Position, Trade, decision_id
+from services.domain.money import ZERO, ratio, share, times
+
+
+class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An open position with the running totals of its round trip. ``quantity`` and ``cost`` are signed."""
+
+    symbol: str
+    asset_class: str
+    quantity: Decimal
+    cost: Decimal
+    mark_price: Decimal
+    stop_price: Decimal | None
+    target_price: Decimal | None
+    opened_at: datetime
+    expires_at: datetime | None
+    bucket: int
+    regime: str
+    peak_quantity: Decimal
+    entered_quantity: Decimal
+    entered_notional: Decimal
+    left_quantity: Decimal
+    left_notional: Decimal
+    fees: Decimal
+    slippage: Decimal
+    realised: Decimal
+
+    @property
+    def market_value(self) -> Decimal:
+        """Signed value at the mark."""
+        return times(self.quantity, self.mark_price)
+
+
+class Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The account. ``positions`` holds open ones only, in order of opening."""
+
+    starting_cash: Decimal
+    cash: Decimal
+    realised_pnl: Decimal = ZERO
+    fees: Decimal = ZERO
+    positions: dict[str, Holding] = {}
+    last_slice: datetime | None = None
+
+
+class Protection(msgspec.Struct, frozen=True):
+    """What a new position carries from the order that opened it."""
+
+    stop_price: Decimal | None
+    target_price: Decimal | None
+    expires_at: datetime | None
+    bucket: int
+    regime: str
+
+
+def open_book(starting_cash: Decimal) -> Book:
+    """Start an account with nothing but cash."""
+    return Book(starting_cash=starting_cash, cash=starting_cash)
+
+
+def apply_fill(book: Book, fill: Fill, protection: Protection | None) -> tuple[Book, Trade | None]:
+    """Enter one fill; returns the round trip if it closed the position. A fill never crosses through flat."""
+    notional = times(fill.quantity, fill.price)
+    signed_quantity = fill.quantity if fill.side == "buy" else -fill.quantity
+    cash_change = -notional if fill.side == "buy" else notional
+    held = book.positions.get(fill.symbol)
+    if held is None or (held.quantity > 0) == (signed_quantity > 0):
+        holding, realised = _opened(held, fill, signed_quantity, -cash_change, protection), ZERO
+    else:
+        if fill.quantity > abs(held.quantity):
+            raise ValueError(f"fill {fill.id}: {fill.quantity} {fill.symbol} would cross a position of {held.quantity}")
+        removed = share(held.cost, fill.quantity, abs(held.quantity))
+        realised = cash_change - removed
+        holding = _reduced(held, fill, signed_quantity, removed, notional, realised)
+    positions = dict(book.positions)
+    trade = None
+    if holding.quantity == 0:
+        del positions[fill.symbol]
+        trade = _round_trip(holding, fill)
+    else:
+        positions[fill.symbol] = holding
+    changed = msgspec.structs.replace(
+        book,
+        cash=book.cash + cash_change - fill.fee,
+        realised_pnl=book.realised_pnl + realised,
+        fees=book.fees + fill.fee,
+        positions=positions,
+    )
+    return changed, trade
+
+
+def mark(book: Book, closes: dict[str, Decimal]) -> Book:
+    """Value open positions at the given prices; those without a price keep their old mark."""
+    if not any(symbol in closes for symbol in book.positions):
+        return book
+    marked = {
+        symbol: msgspec.structs.replace(held, mark_price=closes.get(symbol, held.mark_price))
+        for symbol, held in book.positions.items()
+    }
+    return msgspec.structs.replace(book, positions=marked)
+
+
+def equity(book: Book) -> Decimal:
+    """Cash plus the value of all positions at their marks."""
+    return sum((held.market_value for held in book.positions.values()), book.cash)
+
+
+def imbalance(book: Book) -> Decimal:
+    """Difference between the two ways to compute equity; anything but zero is a broken ledger."""
+    unrealised = sum((held.market_value - held.cost for held in book.positions.values()), ZERO)
+    return equity(book) - (book.starting_cash + book.realised_pnl + unrealised - book.fees)
+
+
+def as_position(held: Holding) -> Position:
+    """Return the published form of a holding."""
+    return Position(
+        symbol=held.symbol,
+        asset_class=held.asset_class,
+        quantity=held.quantity,
+        cost=held.cost,
+        mark_price=held.mark_price,
+        market_value=held.market_value,
+        stop_price=held.stop_price,
+        target_price=held.target_price,
+        opened_at=held.opened_at,
+        expires_at=held.expires_at,
+    )
+
+
+def _opened(held: Holding | None, fill: Fill, signed: Decimal, cost: Decimal, protection: Protection | None) -> Holding:
+    if held is not None:
+        quantity = held.quantity + signed
+        return msgspec.structs.replace(
+            held,
+            quantity=quantity,
+            cost=held.cost + cost,
+            mark_price=fill.price,
+            peak_quantity=max(held.peak_quantity, abs(quantity)),
+            entered_quantity=held.entered_quantity + fill.quantity,
+            entered_notional=held.entered_notional + abs(cost),
+            fees=held.fees + fill.fee,
+            slippage=held.slippage + fill.slippage,
+        )
+    carried = protection or Protection(None, None, None, 0, "unclassified")
+    return Holding(
+        symbol=fill.symbol,
+        asset_class=fill.asset_class,
+        quantity=signed,
+        cost=cost,
+        mark_price=fill.price,
+        stop_price=carried.stop_price,
+        target_price=carried.target_price,
+        opened_at=fill.filled_at,
+        expires_at=carried.expires_at,
+        bucket=carried.bucket,
+        regime=carried.regime,
+        peak_quantity=abs(signed),
+        entered_quantity=fill.quantity,
+        entered_notional=abs(cost),
+        left_quantity=ZERO,
+        left_notional=ZERO,
+        fees=fill.fee,
+        slippage=fill.slippage,
+        realised=ZERO,
+    )
+
+
+def _reduced(
+    held: Holding, fill: Fill, signed: Decimal, removed: Decimal, notional: Decimal, realised: Decimal
+) -> Holding:
+    return msgspec.structs.replace(
+        held,
+        quantity=held.quantity + signed,
+        cost=held.cost - removed,
+        mark_price=fill.price,
+        left_quantity=held.left_quantity + fill.quantity,
+        left_notional=held.left_notional + notional,
+        fees=held.fees + fill.fee,
+        slippage=held.slippage + fill.slippage,
+        realised=held.realised + realised,
+    )
+
+
+def _round_trip(held: Holding, last: Fill) -> Trade:
+    return Trade(
+        id=decision_id(last.filled_at, "trade", f"{held.symbol}|{held.opened_at.isoformat()}|{last.id}"),
+        symbol=held.symbol,
+        asset_class=held.asset_class,
+        side="short" if last.side == "buy" else "long",
+        opened_at=held.opened_at,
+        closed_at=last.filled_at,
+        quantity=held.peak_quantity,
+        entry_price=ratio(held.entered_notional, held.entered_quantity),
+        exit_price=ratio(held.left_notional, held.left_quantity),
+        fees=held.fees,
+        slippage=held.slippage,
+        pnl=held.realised - held.fees,
+        exit_reason=last.reason,
+        bucket=held.bucket,
+        regime=held.regime,
+    )

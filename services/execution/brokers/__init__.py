@@ -1,0 +1,1 @@
+"""Venues: each fills orders behind the protocol :class:`services.execution.decide.Venue`."""

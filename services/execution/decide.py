@@ -1,0 +1,220 @@
+"""Settle one slice: what was gapped through, orders at the open, stops and targets inside the bar, marks. Pure.
+
+Within a bar the worse outcome comes first: a bar that touches both stop and target counts as stopped.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from services.contracts.messages import (
+    Bar,
+    Fill,
+    FillReason,
+    Order,
+    OrderOutcome,
+    OrdersDecided,
+    PortfolioSettled,
+    Side,
+    SliceClosed,
+    Trade,
+    decision_id,
+)
+from services.domain.money import money
+from services.execution.book import Book, Holding, Protection, apply_fill, as_position, equity, imbalance, mark
+
+BAR = {"1h": timedelta(hours=1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A closed bar in ledger decimals; ``volume`` in units of the asset."""
+
+    symbol: str
+    asset_class: str
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What the venue gives for a wish: quantity, price with costs, fee, and the cost of spread and slippage."""
+
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    slippage: Decimal
+    detail: str = ""
+
+
+class Venue(Protocol):
+    """A venue that fills inside recorded bars; pure, so that back-test and paper trading share it."""
+
+    def at_market(self, side: Side, quantity: Decimal, price: Decimal, quote: Quote, cash: Decimal | None) -> Execution:
+        """Fill a market order near ``price``; buys never cost more than ``cash`` (None: a reduction, always allowed)."""
+        ...
+
+    def at_limit(self, side: Side, quantity: Decimal, price: Decimal, quote: Quote) -> Execution:
+        """Fill a resting order at ``price`` or better: no slippage."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The event: a slice with the orders that were decided at the slice before."""
+
+    slice: SliceClosed
+    orders: OrdersDecided | None
+
+
+@dataclass(slots=True)
+class _Session:
+    """What accumulates while one slice is settled; lives only inside :func:`settle`."""
+
+    book: Book
+    opened: datetime
+    quotes: dict[str, Quote]
+    fills: list[Fill]
+    outcomes: list[OrderOutcome]
+    trades: list[Trade]
+
+
+def settle(book: Book, event: Settle, venue: Venue) -> tuple[Book, PortfolioSettled]:
+    """Return the books after the slice and what happened in it."""
+    closed = event.slice
+    touched = set(book.positions) | {o.symbol for o in event.orders.orders} if event.orders else set(book.positions)
+    quotes = {bar.symbol: _quote(bar) for bar in closed.bars if bar.symbol in touched}
+    session = _Session(book, closed.ts - BAR[closed.timeframe], quotes, [], [], [])
+    for symbol in list(book.positions):
+        _protect(session, symbol, venue, at_open=True)
+    for order in event.orders.orders if event.orders else ():
+        _fill_order(session, order, venue)
+    for symbol in list(session.book.positions):
+        _protect(session, symbol, venue, at_open=False)
+    marked = mark(session.book, {symbol: quote.close for symbol, quote in quotes.items()})
+    settled = msgspec.structs.replace(marked, last_slice=closed.ts)
+    return settled, _portfolio(settled, closed, session)
+
+
+def _quote(bar: Bar) -> Quote:
+    return Quote(
+        bar.symbol,
+        bar.asset_class,
+        money(bar.open),
+        money(bar.high),
+        money(bar.low),
+        money(bar.close),
+        money(bar.volume),
+    )
+
+
+def _protect(session: _Session, symbol: str, venue: Venue, *, at_open: bool) -> None:
+    """Fire a position's stop or target: at the open if the market gapped through it, else inside the bar."""
+    held, quote = session.book.positions[symbol], session.quotes.get(symbol)
+    if quote is None:
+        return
+    long = held.quantity > 0
+    worst, best = (
+        (quote.open, quote.open) if at_open else ((quote.low, quote.high) if long else (quote.high, quote.low))
+    )
+    side: Side = "sell" if long else "buy"
+    size = abs(held.quantity)
+    if held.stop_price is not None and (worst <= held.stop_price if long else worst >= held.stop_price):
+        price = quote.open if at_open else held.stop_price
+        execution = venue.at_market(side, size, price, quote, None)
+        _enter(session, held, None, "stop", side, execution, "open" if at_open else "inside")
+    elif held.target_price is not None and (best >= held.target_price if long else best <= held.target_price):
+        price = quote.open if at_open else held.target_price
+        _enter(session, held, None, "target", side, venue.at_limit(side, size, price, quote))
+
+
+def _fill_order(session: _Session, order: Order, venue: Venue) -> None:
+    quote, held = session.quotes.get(order.symbol), session.book.positions.get(order.symbol)
+    if quote is None:
+        _outcome(session, order, Decimal(0), "no bar to fill in")
+        return
+    closing = held is not None and (held.quantity > 0) != (order.side == "buy")
+    if held is None and (order.reduce_only or order.reason == "increase"):
+        _outcome(session, order, Decimal(0), "the position was closed before the order reached the market")
+        return
+    wanted = min(order.quantity, abs(held.quantity)) if closing and held else order.quantity
+    cash = None if closing else session.book.cash
+    execution = venue.at_market(order.side, wanted, quote.open, quote, cash)
+    if execution.quantity > 0:
+        _enter(session, held, order, order.reason, order.side, execution)
+    detail = execution.detail or ("" if wanted == order.quantity else "cut to the size of the position")
+    _outcome(session, order, execution.quantity, detail)
+
+
+def _enter(
+    session: _Session,
+    held: Holding | None,
+    order: Order | None,
+    reason: FillReason,
+    side: Side,
+    execution: Execution,
+    moment: str = "inside",
+) -> None:
+    about = order or held
+    if about is None or execution.quantity <= 0:
+        return
+    subject = str(order.id) if order else f"{about.symbol}|{reason}|{moment}"
+    fill = Fill(
+        id=decision_id(session.opened, "fill", subject),
+        order_id=order.id if order else None,
+        symbol=about.symbol,
+        asset_class=about.asset_class,
+        side=side,
+        quantity=execution.quantity,
+        price=execution.price,
+        fee=execution.fee,
+        slippage=execution.slippage,
+        reason=reason,
+        filled_at=session.opened,
+    )
+    carried = (
+        Protection(order.stop_price, order.target_price, order.expires_at, order.bucket, order.regime)
+        if order
+        else None
+    )
+    session.book, trade = apply_fill(session.book, fill, carried)
+    session.fills.append(fill)
+    if trade is not None:
+        session.trades.append(trade)
+
+
+def _outcome(session: _Session, order: Order, filled: Decimal, detail: str) -> None:
+    if filled == 0:
+        session.outcomes.append(OrderOutcome(order.id, order.symbol, "cancelled", filled, detail))
+    else:
+        whole = filled == order.quantity
+        status = "filled" if whole else "partly_filled"
+        session.outcomes.append(OrderOutcome(order.id, order.symbol, status, filled, detail))  # type: ignore[arg-type]
+
+
+def _portfolio(book: Book, closed: SliceClosed, session: _Session) -> PortfolioSettled:
+    difference = imbalance(book)
+    if difference != 0:
+        raise ArithmeticError(f"slice {closed.ts.isoformat()}: the books differ from equity by {difference}")
+    positions = tuple(as_position(held) for held in book.positions.values())
+    return PortfolioSettled(
+        ts=closed.ts,
+        timeframe=closed.timeframe,
+        fills=tuple(session.fills),
+        outcomes=tuple(session.outcomes),
+        trades=tuple(session.trades),
+        positions=positions,
+        cash=book.cash,
+        equity=equity(book),
+        starting_cash=book.starting_cash,
+        realised_pnl=book.realised_pnl,
+        unrealised_pnl=sum((p.market_value - p.cost for p in positions), Decimal("0E-8")),
+        fees=book.fees,
+        stale=tuple(symbol for symbol in book.positions if symbol not in session.quotes),
+    )

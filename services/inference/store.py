@@ -1,0 +1,186 @@
+"""All SQL of inference: candles in, forecasts and trained models out and in."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from services.contracts.messages import ForecastsMade
+from services.inference import decide
+from services.inference.decide import ScoreHistory
+from services.inference.registry import TrainedModel
+from services.inference.series import Candles, Floats
+from services.kernel.database import Connection
+
+# Bars that opened in [$3, $4), in the order features need them.
+CANDLES = """
+select symbol, asset_class, extract(epoch from ts)::bigint as seconds, open, high, low, close, volume
+from candles
+where symbol = any($1::text[]) and timeframe = $2 and ts >= $3 and ts < $4
+order by symbol, ts
+"""
+
+# The oldest and newest stored bar of a timeframe, by symbol.
+SPANS = "select symbol, min(ts), max(ts) from candles where timeframe = $1 group by symbol order by symbol"
+
+# A forecast is decided once: a second writing changes nothing.
+INSERT_FORECASTS = """
+insert into forecasts (ts, symbol, asset_class, horizon_hours, close, expected_return, uncertainty, confidence, bucket,
+    p_up, parts)
+select ts, symbol, asset_class, horizon_hours, close, expected_return, uncertainty, confidence, bucket,
+    p_up, parts::json
+from unnest($1::timestamptz[], $2::text[], $3::text[], $4::smallint[], $5::float8[], $6::float8[], $7::float8[],
+    $8::float8[], $9::smallint[], $10::float8[], $11::text[])
+    as f (ts, symbol, asset_class, horizon_hours, close, expected_return, uncertainty, confidence, bucket, p_up, parts)
+on conflict do nothing
+"""
+
+# The last $4 forecasts of each symbol that named a direction, up to and including $3.
+RECENT_SCORES = """
+select s.symbol, f.expected_return, f.uncertainty
+from unnest($1::text[]) as s (symbol)
+cross join lateral (
+    select ts, expected_return, uncertainty from forecasts
+    where symbol = s.symbol and horizon_hours = $2 and ts <= $3 and expected_return <> 0 and uncertainty > 0
+    order by ts desc limit $4
+) f
+order by s.symbol, f.ts
+"""
+
+# Training again on the same data gives the same version; only what later hours have shown is brought up to date.
+SAVE_MODEL = """
+insert into model_registry (model, version, symbol, asset_class, horizon_hours, trained_from, trained_through,
+    valid_from, valid_until, features_hash, params, metrics, artefact, artefact_sha256)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::json, $12::text::json, $13, $14)
+on conflict (symbol, model, version) do update set valid_until = excluded.valid_until, metrics = excluded.metrics
+where model_registry.artefact_sha256 = excluded.artefact_sha256
+"""
+
+# Usable models of these features and this horizon: the newest one at $5 of each symbol and model, and all after it.
+LOAD_MODELS = """
+select model, version, symbol, asset_class, horizon_hours, trained_from, trained_through, valid_from, valid_until,
+    features_hash, params::text, metrics::text, artefact, artefact_sha256
+from model_registry m
+where symbol = any($1::text[]) and model = any($2::text[]) and features_hash = $3 and horizon_hours = $4
+    and ($5::timestamptz is null or valid_from >= coalesce((
+        select max(valid_from) from model_registry n
+        where n.symbol = m.symbol and n.model = m.model and n.features_hash = $3 and n.horizon_hours = $4
+            and n.valid_from <= $5
+    ), $5))
+order by symbol, model, valid_from, created_at, version
+"""
+
+
+# A count and an index-free maximum over a small table; asked once a batch.
+REGISTRY_VERSION = "select count(*), max(created_at) from model_registry"
+
+
+async def load_candles(
+    conn: Connection, symbols: Sequence[str], timeframe: str, start: datetime, end: datetime
+) -> dict[str, Candles]:
+    """Read the bars that opened in [start, end); symbols without any are left out."""
+    rows = await conn.fetch(CANDLES, list(symbols), timeframe, start, end)
+    grouped: dict[str, list[Any]] = {}
+    for row in rows:
+        grouped.setdefault(row[0], []).append(row)
+    return {symbol: _candles(of_symbol) for symbol, of_symbol in grouped.items()}
+
+
+async def candle_spans(conn: Connection, timeframe: str) -> dict[str, tuple[datetime, datetime]]:
+    """Return the first and last bar's open of every symbol that has candles."""
+    return {row[0]: (row[1], row[2]) for row in await conn.fetch(SPANS, timeframe)}
+
+
+async def insert_forecasts(conn: Connection, messages: Iterable[ForecastsMade]) -> None:
+    """Store every forecast of the messages in one statement."""
+    pairs = [(message.ts, forecast) for message in messages for forecast in message.forecasts]
+    if not pairs:
+        return
+    forecasts = [forecast for _, forecast in pairs]
+    await conn.execute(
+        INSERT_FORECASTS,
+        [ts for ts, _ in pairs],
+        [f.symbol for f in forecasts],
+        [f.asset_class for f in forecasts],
+        [f.horizon_hours for f in forecasts],
+        [f.close for f in forecasts],
+        [f.expected_return for f in forecasts],
+        [f.uncertainty for f in forecasts],
+        [f.confidence for f in forecasts],
+        [f.bucket for f in forecasts],
+        [f.p_up for f in forecasts],
+        [msgspec.json.encode(f.parts).decode() for f in forecasts],
+    )
+
+
+async def load_histories(
+    conn: Connection, symbols: Sequence[str], horizon_hours: int, upto: datetime, limit: int
+) -> dict[str, ScoreHistory]:
+    """Rebuild the score histories as they stood after the slice ``upto``."""
+    pairs: dict[str, list[tuple[float, float]]] = {symbol: [] for symbol in symbols}
+    for symbol, expected, uncertainty in await conn.fetch(RECENT_SCORES, list(symbols), horizon_hours, upto, limit):
+        pairs[symbol].append((expected, uncertainty))
+    return {symbol: decide.rebuild(of_symbol, limit) for symbol, of_symbol in pairs.items()}
+
+
+async def save_models(conn: Connection, trained: Iterable[TrainedModel]) -> None:
+    """Register trained models; one that is already there keeps its artefact."""
+    await conn.executemany(
+        SAVE_MODEL,
+        [
+            (
+                m.model,
+                m.version,
+                m.symbol,
+                m.asset_class,
+                m.horizon_hours,
+                m.trained_from,
+                m.trained_through,
+                m.valid_from,
+                m.valid_until,
+                m.features_hash,
+                _json(m.params),
+                _json(m.metrics),
+                m.artefact,
+                m.artefact_sha256,
+            )
+            for m in trained
+        ],
+    )
+
+
+async def registry_version(conn: Connection) -> tuple[int, datetime | None]:
+    """Tell whether the registry has changed: how many rows it has and when the newest came."""
+    row = await conn.fetchrow(REGISTRY_VERSION)
+    return row[0], row[1]
+
+
+async def load_models(
+    conn: Connection,
+    symbols: Sequence[str],
+    names: Sequence[str],
+    features_hash: str,
+    horizon_hours: int,
+    since: datetime | None = None,
+) -> list[TrainedModel]:
+    """Read the models needed for slices from ``since`` on (None: all); ``checked_artefact`` proves each before use."""
+    rows = await conn.fetch(LOAD_MODELS, list(symbols), list(names), features_hash, horizon_hours, since)
+    return [
+        TrainedModel(*tuple(row)[:10], json.loads(row[10]), json.loads(row[11]), bytes(row[12]), row[13])  # type: ignore[call-arg]
+        for row in rows
+    ]
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, allow_nan=False, sort_keys=True)
+
+
+def _candles(rows: Sequence[Any]) -> Candles:
+    def column(index: int) -> Floats:
+        return np.array([row[index] for row in rows], dtype=np.float64)
+
+    seconds = np.array([row[2] for row in rows], dtype=np.int64)
+    return Candles(rows[0][0], rows[0][1], seconds, column(3), column(4), column(5), column(6), column(7))

@@ -1,0 +1,38 @@
+"""Store recorded series as they were read: good candles, refused ones with their file and line, the feed's health."""
+
+from datetime import datetime
+
+from services.domain.calendars import expected_opens
+from services.domain.candles import SECONDS, find_gaps, moment
+from services.ingestion import store
+from services.ingestion.files import CandleFile
+from services.kernel.database import Connection
+
+
+async def store_series(conn: Connection, series: CandleFile, received_at: datetime) -> store.Stored:
+    """Store one recorded series in one transaction; storing it again changes nothing but the time it was checked."""
+    candles, timeframe = series.candles, series.candles.timeframe
+    refused = [row.candle for row in series.refused]
+    places = [row.place for row in series.refused]
+    async with conn.transaction():
+        new_refused = await store.store_refused(conn, series.symbol, timeframe, candles.source, refused, places)
+        stored = await store.store_candles(conn, candles, series.asset_class, received_at)
+        delta = store.FeedDelta(
+            series.symbol, candles.source, series.asset_class, timeframe,
+            last_ts=moment(int(candles.ts[-1])) if len(candles) else None,
+            bars=stored.new, gaps=_missing(series), refused=new_refused, revisions=stored.revised,
+        )  # fmt: skip
+        await store.update_feed_health(conn, delta, received_at)
+    return stored
+
+
+def _missing(series: CandleFile) -> int:
+    """Bars that the market owes between the first and last recorded one and the files do not have."""
+    candles, timeframe = series.candles, series.candles.timeframe
+    if len(candles) == 0:
+        return 0
+    since, until = moment(int(candles.ts[0])), moment(int(candles.ts[-1]) + SECONDS[timeframe])
+    gaps = find_gaps(
+        candles.ts, timeframe, lambda a, b: expected_opens(series.asset_class, timeframe, a, b), since, until
+    )
+    return sum(gap.bars for gap in gaps)

@@ -1,0 +1,238 @@
+"""The source role: delivers candles (recorded or live), stores them, publishes them, and promises completeness.
+
+A source's promises (``FeedAdvanced``) are numbered and stored in the outbox with the candles they speak of; the single
+candles are also published for anyone who wants to watch, outside the count, for the table ``candles`` holds them.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from services.contracts.messages import CandleClosed, FeedAdvanced, Message, encode
+from services.contracts.topics import CANDLES
+from services.domain.candles import SECONDS, Candles, Timeframe, moment
+from services.ingestion import source_store, store
+from services.ingestion.backfill import Feed, backfill, poll_once
+from services.ingestion.files import CandleFile
+from services.kernel import database, metrics
+from services.kernel.database import Connection
+from services.kernel.logging import get
+from services.kernel.streams import Outgoing, Streams, outgoing
+
+CHUNK = timedelta(hours=48)
+AHEAD = timedelta(hours=144)
+WAIT_SECONDS = 0.02
+POLL_SECONDS = 2.0
+GRACE = timedelta(seconds=20)
+
+
+class SourceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a source has delivered, and whether it has nothing more."""
+
+    through: datetime | None = None
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The part of history that becomes slices; bars before ``begins`` are stored as history only."""
+
+    begins: datetime
+    until: datetime
+
+
+class Publisher:
+    """Stores and publishes a source's candles and promises; one a source."""
+
+    def __init__(
+        self, pool: Connection, streams: Streams, name: str, timeframe: Timeframe, config_version: str
+    ) -> None:
+        self.pool = pool
+        self.streams = streams
+        self.name = name
+        self.timeframe = timeframe
+        self.config_version = config_version
+        self.seq = 0
+        self.state = SourceState()
+
+    async def restore(self) -> None:
+        """Continue from the stored promise, and say it again for readers that missed it."""
+        async with self.pool.acquire() as conn:
+            stored = await database.load_state(conn, self.name)
+            last = await database.last_message(conn, CANDLES.name, self.name)
+        self.seq = stored.seq
+        self.state = msgspec.json.decode(stored.state, type=SourceState) if stored.state else SourceState()
+        if last is not None:
+            again = msgspec.json.decode(last.body, type=FeedAdvanced)
+            await self.streams.publish([Outgoing(CANDLES.name, self.name, last.seq, again, last.body)])
+
+    async def promise(self, conn: Connection, through: datetime, *, begins: datetime | None, ended: bool) -> Outgoing:
+        """Store the promise in the caller's transaction; publish the result after the commit."""
+        message = FeedAdvanced(ts=through, source=self.name, timeframe=self.timeframe, begins=begins, ended=ended)
+        out = outgoing(CANDLES.name, self.name, self.seq + 1, message)
+        await database.append(conn, CANDLES.name, self.name, self.seq + 1, [(through, out.body)])
+        state = SourceState(through, ended)
+        await database.save_state(
+            conn,
+            self.name,
+            slice_ts=through,
+            seq=self.seq + 1,
+            previous_seq=self.seq,
+            cursors={},
+            state=encode(state).decode(),
+            config_version=self.config_version,
+        )
+        self.state = state
+        return out
+
+    async def publish(self, candles: Sequence[Outgoing], promise: Outgoing) -> None:
+        """Send what has been committed."""
+        self.seq = promise.seq
+        await self.streams.publish([*candles, promise])
+        if self.seq % 64 == 0:
+            await self.streams.trim(CANDLES.name, CANDLES.readers, keep=10_000)
+
+
+def closed_candles(candles: Candles, source: str, received_at: datetime, revisions: dict[int, int]) -> list[Outgoing]:
+    """Make the messages of stored candles; ``revisions`` maps an opening time (epoch s) to its revision number."""
+    columns = (candles.ts, candles.open, candles.high, candles.low, candles.close, candles.volume)
+    made = []
+    for ts, *values in zip(*(column.tolist() for column in columns), strict=True):
+        if ts in revisions:
+            message: Message = CandleClosed(
+                moment(ts), candles.symbol, candles.timeframe, *values, source, received_at, revisions[ts]
+            )
+            made.append(outgoing(CANDLES.name, source, 0, message))
+    return made
+
+
+async def replay(publisher: Publisher, series: Sequence[CandleFile], span: Span, stage_names: Sequence[str]) -> None:
+    """Deliver recorded candles in time order, never far ahead of the slowest stage; returns when all is delivered."""
+    await publisher.restore()
+    if publisher.state.ended:
+        return
+    if publisher.state.through is None:
+        await _store_history(publisher, series, span)
+    through = publisher.state.through or span.begins
+    while through < span.until:
+        upto = min(through + CHUNK, span.until)
+        await _wait_for_stages(publisher, upto, span.begins, stage_names)
+        await _deliver(publisher, series, through, upto, span)
+        through = upto
+
+
+async def _store_history(publisher: Publisher, series: Sequence[CandleFile], span: Span) -> None:
+    """Store what lies before the first slice, the refused rows, and which symbols are collected."""
+    now = datetime.now(UTC)
+    step = timedelta(seconds=SECONDS[publisher.timeframe])
+    async with publisher.pool.acquire() as conn, conn.transaction():
+        await source_store.collect_only(conn, [one.symbol for one in series])
+        for one in series:
+            places, refused = [r.place for r in one.refused], [r.candle for r in one.refused]
+            count = await store.store_refused(conn, one.symbol, publisher.timeframe, publisher.name, refused, places)
+            metrics.CANDLES_REFUSED.labels(publisher.name).inc(count)
+            old = one.candles.between(datetime(1970, 1, 1, tzinfo=UTC), span.begins)
+            stored = await store.store_candles(conn, old, one.asset_class, now)
+            metrics.CANDLES_STORED.labels(publisher.name).inc(stored.new)
+            newest = moment(int(one.candles.ts[-1])) + step if len(one.candles) else None
+            health = store.FeedDelta(
+                one.symbol,
+                publisher.name,
+                one.asset_class,
+                publisher.timeframe,
+                newest,
+                len(one.candles),
+                refused=count,
+            )
+            await store.update_feed_health(conn, health, now)
+
+
+async def _wait_for_stages(publisher: Publisher, upto: datetime, begins: datetime, stage_names: Sequence[str]) -> None:
+    while True:
+        async with publisher.pool.acquire() as conn:
+            slowest = await source_store.slowest(conn, stage_names)
+        if upto - (slowest or begins) <= AHEAD:
+            return
+        await asyncio.sleep(WAIT_SECONDS)
+
+
+async def _deliver(
+    publisher: Publisher, series: Sequence[CandleFile], since: datetime, upto: datetime, span: Span
+) -> None:
+    """Store and publish the bars that close in (since, upto], then promise ``upto``."""
+    now = datetime.now(UTC)
+    step = timedelta(seconds=SECONDS[publisher.timeframe])
+    messages: list[Outgoing] = []
+    async with publisher.pool.acquire() as conn, conn.transaction():
+        for one in series:
+            part = one.candles.between(since, upto - step + timedelta(seconds=1))
+            stored = await store.store_candles(conn, part, one.asset_class, now)
+            metrics.CANDLES_STORED.labels(publisher.name).inc(stored.new)
+            metrics.CANDLES_REVISED.labels(publisher.name).inc(stored.revised)
+            messages += closed_candles(part, publisher.name, now, stored.written)
+        first = span.begins if since == span.begins else None
+        promise = await publisher.promise(conn, upto, begins=first, ended=upto >= span.until)
+    messages.sort(key=lambda out: out.message.ts)
+    await publisher.publish(messages, promise)
+
+
+class LiveCandles:
+    """Polls a live source at each bar's close, repairs gaps, and promises when all is there or the grace has passed."""
+
+    def __init__(self, publisher: Publisher, feed: Feed, asset_classes: frozenset[str], history: timedelta) -> None:
+        self.publisher = publisher
+        self.feed = feed
+        self.asset_classes = asset_classes
+        self.history = history
+        self.step = timedelta(seconds=SECONDS[publisher.timeframe])
+        self.log = get(publisher.name)
+
+    async def run(self) -> None:
+        """Back-fill, then follow the exchange for ever."""
+        await self.publisher.restore()
+        since = self.feed.clock() - self.history
+        symbols = await self.symbols()
+        for looked in await backfill(self.feed, symbols, since):
+            self.log.info("history", symbol=looked.symbol, new=looked.new, error=looked.error)
+        if self.publisher.state.through is None:
+            await self.advance(self.boundary(), begins=self.boundary())
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await self.once(since)
+
+    def boundary(self) -> datetime:
+        """Return the newest bar close that has passed."""
+        seconds = int(self.step.total_seconds())
+        return moment(int(self.feed.clock().timestamp()) // seconds * seconds)
+
+    async def symbols(self) -> dict[str, str]:
+        """Return what this source collects now; activations change it without a restart."""
+        async with self.publisher.pool.acquire() as conn:
+            return await source_store.collecting(conn, sorted(self.asset_classes))
+
+    async def once(self, since: datetime) -> bool:
+        """Look once; True if a slice was promised. Late or missing candles hold it up for the grace time at most."""
+        close = self.boundary()
+        if self.publisher.state.through is not None and close <= self.publisher.state.through:
+            return False
+        symbols = await self.symbols()
+        looks = await poll_once(self.feed, symbols, since)
+        complete = all(one.newest is not None and one.newest >= close - self.step for one in looks)
+        if not complete and self.feed.clock() < close + GRACE:
+            return False
+        await self.advance(close, begins=None)
+        return True
+
+    async def advance(self, through: datetime, *, begins: datetime | None) -> None:
+        """Promise that everything up to ``through`` is stored, and publish the candles since the last promise."""
+        before = self.publisher.state.through
+        async with self.publisher.pool.acquire() as conn, conn.transaction():
+            promise = await self.publisher.promise(conn, through, begins=begins, ended=False)
+            rows = await source_store.received_between(conn, self.publisher.timeframe, before or through, through)
+        messages = [
+            outgoing(CANDLES.name, self.publisher.name, 0, CandleClosed(ts=row[0], **dict(row[1]))) for row in rows
+        ]
+        await self.publisher.publish(messages, promise)

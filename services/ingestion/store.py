@@ -1,0 +1,237 @@
+"""All SQL of ingestion: candles and their revisions, refused candles, the health of feeds.
+
+Every function runs inside the caller's transaction, so that stored rows and published messages commit together.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.domain.candles import (
+    FIELDS,
+    Candles,
+    ExpectedOpens,
+    Gap,
+    RefusedCandle,
+    Timeframe,
+    Times,
+    find_gaps,
+    moment,
+)
+from services.ingestion import pgcopy
+from services.kernel.database import Connection
+
+# Serialises writers of one symbol and timeframe until commit: between looking and writing nobody else may write.
+LOCK_SERIES = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
+
+# What is stored of the times that a batch covers.
+STORED_IN_RANGE = """
+select ts, open, high, low, close, volume, received_at, revision from candles
+where symbol = $1 and timeframe = $2 and ts >= $3 and ts <= $4 order by ts
+"""
+STORED_COLUMNS = [("ts", ">i8"), *((name, ">f8") for name in FIELDS), ("received_at", ">i8"), ("revision", ">i4")]
+
+# Keeps what a bar said before it changes; both parts see the rows as they were.
+REVISE = """
+with told as (
+    select * from unnest($3::timestamptz[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::float8[])
+        as t (ts, open, high, low, close, volume)
+), kept as (
+    insert into candle_revisions (ts, symbol, timeframe, asset_class, revision, open, high, low, close, volume,
+                                  source, received_at, replaced_at)
+    select c.ts, c.symbol, c.timeframe, c.asset_class, c.revision, c.open, c.high, c.low, c.close, c.volume,
+           c.source, c.received_at, $10
+    from candles c join told t on t.ts = c.ts
+    where c.symbol = $1 and c.timeframe = $2 and c.ts >= $11 and c.ts <= $12
+)
+update candles c
+set open = t.open, high = t.high, low = t.low, close = t.close, volume = t.volume,
+    source = $9, received_at = $10, revision = c.revision + 1
+from told t
+where c.symbol = $1 and c.timeframe = $2 and c.ts = t.ts and c.ts >= $11 and c.ts <= $12
+"""
+
+STORE_REFUSED = """
+insert into refused_candles (symbol, timeframe, source, place, reason, raw)
+select $1, $2, $3, place, reason, raw from unnest($4::text[], $5::text[], $6::text[]) as r (place, reason, raw)
+on conflict (symbol, timeframe, source, place, reason) do nothing
+returning 1
+"""
+
+# Counters add up, except gaps, which says how many expected bars are missing now; null leaves it as it is.
+UPDATE_FEED_HEALTH = """
+insert into feed_health as f (symbol, source, asset_class, timeframe, last_ts, bars, gaps, repaired, refused,
+                              revisions, errors, last_error, checked_at)
+values ($1, $2, $3, $4, $5, $6, coalesce($7, 0), $8, $9, $10, $11, $12, $13)
+on conflict (symbol, source, timeframe) do update
+set last_ts = greatest(f.last_ts, excluded.last_ts), bars = f.bars + excluded.bars,
+    gaps = coalesce($7, f.gaps), repaired = f.repaired + excluded.repaired,
+    refused = f.refused + excluded.refused, revisions = f.revisions + excluded.revisions,
+    errors = f.errors + excluded.errors, last_error = coalesce(excluded.last_error, f.last_error),
+    checked_at = excluded.checked_at
+"""
+
+NEWEST = "select max(ts) from candles where symbol = $1 and timeframe = $2"
+SPAN = "select min(ts), max(ts) from candles where symbol = $1 and timeframe = $2"
+
+LOAD = """
+select ts, open, high, low, close, volume from candles
+where symbol = $1 and timeframe = $2 and ts >= $3 and ts < $4 order by ts
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a batch. ``written`` maps each new or changed bar's open (epoch s) to its revision number."""
+
+    new: int = 0
+    same: int = 0
+    revised: int = 0
+    written: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedDelta:
+    """What one look at a feed adds to its health; ``gaps`` is the number missing now, None when not looked at."""
+
+    symbol: str
+    source: str
+    asset_class: str
+    timeframe: Timeframe
+    last_ts: datetime | None = None
+    bars: int = 0
+    gaps: int | None = None
+    repaired: int = 0
+    refused: int = 0
+    revisions: int = 0
+    error: str | None = None
+
+
+async def store_candles(conn: Connection, candles: Candles, asset_class: str, received_at: datetime) -> Stored:
+    """Store a validated batch in one transaction; a bar that says something else is a revision, its old values kept.
+
+    ``candles.ts`` must be strictly ascending, as ``validate`` leaves it.
+    """
+    if len(candles) == 0:
+        return Stored()
+    series, span = (candles.symbol, candles.timeframe), (moment(int(candles.ts[0])), moment(int(candles.ts[-1])))
+    async with conn.transaction():
+        await conn.execute(LOCK_SERIES, f"candles {candles.symbol} {candles.timeframe}")
+        stored = pgcopy.read_rows(await _copy_out(conn, STORED_IN_RANGE, *series, *span), STORED_COLUMNS)
+        new, changed, revisions = _compare(candles, stored, pgcopy.ticks(received_at))
+        if new.any():
+            rows = pgcopy.rows_for_copy(candles.take(new), asset_class, received_at)
+            await conn.copy_to_table("candles", source=BytesIO(rows), columns=pgcopy.COLUMNS, format="binary")
+        if changed.any():
+            told = candles.take(changed)
+            columns = [getattr(told, name).tolist() for name in FIELDS]
+            opens = [moment(ts) for ts in told.ts.tolist()]
+            await conn.execute(REVISE, *series, opens, *columns, candles.source, received_at, opens[0], opens[-1])
+    written = new | changed
+    return Stored(
+        new=int(new.sum()),
+        same=len(candles) - int(written.sum()),
+        revised=int(changed.sum()),
+        written=dict(zip(candles.ts[written].tolist(), revisions[written].tolist(), strict=True)),
+    )
+
+
+def _compare(
+    candles: Candles, stored: NDArray[Any], received: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]]:
+    """Which bars of a batch are new, which say something else than the stored ones, and each one's revision then.
+
+    A delivery received before the stored one is an echo of the past (a redelivery) and changes nothing.
+    """
+    revisions = np.zeros(len(candles), dtype=np.int64)
+    new, changed = np.ones(len(candles), dtype=np.bool_), np.zeros(len(candles), dtype=np.bool_)
+    if len(stored):
+        stored_ts = pgcopy.seconds(stored["ts"])
+        at = np.minimum(np.searchsorted(stored_ts, candles.ts), len(stored) - 1)
+        new = stored_ts[at] != candles.ts
+        for name in FIELDS:
+            changed |= stored[name][at] != getattr(candles, name)
+        changed &= ~new & (stored["received_at"][at] <= received)
+        revisions[changed] = stored["revision"][at][changed] + 1
+    return new, changed, revisions
+
+
+async def _copy_out(conn: Connection, query: str, *args: object) -> bytes:
+    out = BytesIO()
+    await conn.copy_from_query(query, *args, output=out, format="binary")
+    return out.getvalue()
+
+
+async def store_refused(
+    conn: Connection,
+    symbol: str,
+    timeframe: Timeframe,
+    source: str,
+    refused: Sequence[RefusedCandle],
+    places: Sequence[str] | None = None,
+) -> int:
+    """Store refused candles and return how many were not known before. A place defaults to the bar's time."""
+    if not refused:
+        return 0
+    where = places or [place_of(one) for one in refused]
+    columns = (list(where), [one.reason for one in refused], [one.raw for one in refused])
+    return len(await conn.fetch(STORE_REFUSED, symbol, timeframe, source, *columns))
+
+
+def place_of(refused: RefusedCandle) -> str:
+    """Name a refused candle of a live feed by its time, so that asking again does not count it again."""
+    try:
+        return f"{moment(refused.ts):%Y-%m-%dT%H:%M:%SZ}"
+    except (ValueError, OverflowError, OSError):
+        return f"epoch {refused.ts}"
+
+
+async def update_feed_health(conn: Connection, delta: FeedDelta, checked_at: datetime) -> None:
+    """Add what one look at a feed found to its row in ``feed_health``."""
+    d = delta
+    await conn.execute(
+        UPDATE_FEED_HEALTH, d.symbol, d.source, d.asset_class, d.timeframe, d.last_ts, d.bars, d.gaps, d.repaired,
+        d.refused, d.revisions, 0 if d.error is None else 1, d.error, checked_at,
+    )  # fmt: skip
+
+
+async def newest_ts(conn: Connection, symbol: str, timeframe: Timeframe) -> datetime | None:
+    """Open of the newest stored bar, None when there is none."""
+    newest: datetime | None = await conn.fetchval(NEWEST, symbol, timeframe)
+    return newest
+
+
+async def stored_span(conn: Connection, symbol: str, timeframe: Timeframe) -> tuple[datetime, datetime] | None:
+    """Opens of the oldest and newest stored bar, None when there is none."""
+    oldest, newest = await conn.fetchrow(SPAN, symbol, timeframe)
+    return None if oldest is None else (oldest, newest)
+
+
+async def load_candles(
+    conn: Connection, symbols: Iterable[str], timeframe: Timeframe, since: datetime, until: datetime
+) -> dict[str, Candles]:
+    """Stored bars with opens in [since, until) per symbol, ascending; the source is named ``store``."""
+    loaded = {}
+    for symbol in symbols:
+        data = await _copy_out(conn, LOAD, symbol, timeframe, since, until)
+        loaded[symbol] = pgcopy.candles_from_copy(data, symbol, timeframe, "store")
+    return loaded
+
+
+async def stored_opens(conn: Connection, symbol: str, timeframe: Timeframe, since: datetime, until: datetime) -> Times:
+    """Opens of the stored bars in [since, until), ascending epoch seconds."""
+    loaded = await load_candles(conn, [symbol], timeframe, since, until)
+    return loaded[symbol].ts
+
+
+async def missing_bars(
+    conn: Connection, symbol: str, timeframe: Timeframe, expected: ExpectedOpens, since: datetime, until: datetime
+) -> list[Gap]:
+    """Gaps in what is stored, in [since, until)."""
+    stored = await stored_opens(conn, symbol, timeframe, since, until)
+    return find_gaps(stored, timeframe, expected, since, until)

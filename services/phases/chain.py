@@ -1,0 +1,56 @@
+"""The audit chain: every activation row carries the hash of the one before it. Pure."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from services.contracts.messages import Activation, Readiness, encode
+
+GENESIS = "0" * 64
+
+
+class LogEntry(msgspec.Struct, frozen=True):
+    """One row of ``phase_activation_log``; ``evidence`` is the readiness as JSON text at that moment."""
+
+    seq: int
+    ts: datetime
+    activation: Activation
+    evidence: str
+    previous_hash: str
+    hash: str
+
+
+def chained(seq: int, ts: datetime, activation: Activation, evidence: Readiness | None, previous_hash: str) -> LogEntry:
+    """Make the next row of the chain."""
+    text = encode(evidence).decode() if evidence is not None else "{}"
+    return LogEntry(seq, ts, activation, text, previous_hash, entry_hash(seq, ts, activation, text, previous_hash))
+
+
+def entry_hash(seq: int, ts: datetime, activation: Activation, evidence: str, previous_hash: str) -> str:
+    """SHA-256 over everything the row says, in a canonical form."""
+    content = json.dumps(
+        {
+            "seq": seq,
+            "ts": ts.isoformat(),
+            "activation": encode(activation).decode(),
+            "evidence": evidence,
+            "previous": previous_hash,
+        },
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def first_broken(entries: Sequence[LogEntry]) -> int | None:
+    """Return the ``seq`` of the first row whose content or link is wrong; None if the chain holds."""
+    previous, expected = GENESIS, 1
+    for entry in entries:
+        computed = entry_hash(entry.seq, entry.ts, entry.activation, entry.evidence, previous)
+        if entry.seq != expected or entry.previous_hash != previous or entry.hash != computed:
+            return entry.seq
+        previous, expected = entry.hash, expected + 1
+    return None

@@ -1,0 +1,45 @@
+"""All configuration of the decision path in one place, for back-test and services alike."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from services.domain.assets import ASSETS_FILE, AssetsConfig
+from services.execution.brokers.paper import PaperVenue
+from services.execution.settings import ExecutionSettings
+from services.kernel.config import load
+from services.phases.decide import PhasesParams
+from services.phases.settings import PhasesSettings, RolloutSettings
+from services.risk.settings import RiskSettings
+from services.risk.state import RiskParams
+from services.signals.decide import SignalParams
+from services.signals.settings import SignalSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What every stage's decision depends on besides its state and its event."""
+
+    assets: AssetsConfig
+    signals: SignalParams
+    risk: RiskParams
+    phases: PhasesParams
+    venue: PaperVenue
+    starting_cash: Decimal
+
+
+def load_parameters(folder: Path | None = None) -> Parameters:
+    """Read and check the configuration files of the decision path; raises ConfigError."""
+    assets = load(AssetsConfig, ASSETS_FILE, folder)
+    execution = load(ExecutionSettings, "execution.yaml", folder)
+    class_weights = {name: Decimal(str(c.max_weight)) for name, c in assets.classes.items()}
+    return Parameters(
+        assets=assets,
+        signals=SignalParams(load(SignalSettings, "signals.yaml", folder), assets.assets),
+        risk=RiskParams(load(RiskSettings, "risk.yaml", folder), assets.assets, class_weights),
+        phases=PhasesParams(
+            load(PhasesSettings, "phases.yaml", folder), load(RolloutSettings, "rollout.yaml", folder), assets
+        ),
+        venue=PaperVenue(execution.paper, assets.classes),
+        starting_cash=execution.paper.starting_cash,
+    )

@@ -1,0 +1,167 @@
+"""What docker-compose.yml promises: the services of the flow, shut in, with no secret of their own."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from services.contracts.topics import FLOW
+from services.kernel.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[3]
+FAMILIES = ("crypto", "stocks", "forex", "sentiment", "macro")
+AROUND = {"timescaledb", "redis", "prometheus", "grafana", "migrate", "train"}
+ONE_SHOT = {"migrate", "train"}
+
+Service = dict[str, Any]
+
+
+def read(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+    return content
+
+
+COMPOSE = read("docker-compose.yml")
+SERVICES: dict[str, Service] = COMPOSE["services"]
+APPS = sorted(set(SERVICES) - AROUND)
+OURS = [*APPS, *sorted(ONE_SHOT)]
+
+
+def test_every_role_of_the_flow_has_its_service_and_no_other_runs() -> None:
+    roles = {topic.writer for topic in FLOW} | {reader for topic in FLOW for reader in topic.readers}
+    expected = (roles - {"ingestion"}) | {f"ingestion-{family}" for family in FAMILIES}
+    assert set(APPS) == expected
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_service_runs_a_module_of_its_own_name(name: str) -> None:
+    interpreter, option, module, *arguments = SERVICES[name]["command"]
+    assert (interpreter, option) == ("python", "-m")
+    stage, _, family = name.partition("-")
+    assert module == ("services.ingestion.clock" if stage == "clock" else f"services.{stage}")
+    assert arguments == (["--family", family] if family else [])
+    path = ROOT.joinpath(*module.split("."))
+    assert (path / "__main__.py").is_file() or path.with_suffix(".py").is_file()
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_published_ports_bind_to_loopback(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+    assert "network_mode" not in SERVICES[name]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_service_is_confined_and_limited(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "devices", "pid", "ipc"} & set(service)
+    limits = service["deploy"]["resources"]["limits"]
+    assert set(limits) == {"cpus", "memory", "pids"}
+    assert float(limits["cpus"]) <= 2, "a machine of two cores must be able to start it"
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
+    assert service["restart"] == ("no" if name in ONE_SHOT else "unless-stopped")
+    assert name in ONE_SHOT or "test" in service["healthcheck"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_run_without_any_privilege(name: str) -> None:
+    assert SERVICES[name]["user"] == "10001:10001"
+    assert "cap_add" not in SERVICES[name]
+
+
+def test_only_servers_that_step_down_by_themselves_start_as_root() -> None:
+    assert {name for name, service in SERVICES.items() if "cap_add" in service} == {"timescaledb", "redis"}
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - set(OURS)))
+def test_foreign_images_are_pinned_to_a_version(name: str) -> None:
+    assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+[\w.-]*", SERVICES[name]["image"])
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_services_start_after_the_schema_is_there(name: str) -> None:
+    waits = {other: how["condition"] for other, how in SERVICES[name]["depends_on"].items()}
+    assert waits == {
+        "migrate": "service_completed_successfully",
+        "timescaledb": "service_healthy",
+        "redis": "service_healthy",
+    }
+
+
+def test_base_image_is_built_by_the_service_that_all_wait_for() -> None:
+    building = {name: service["build"]["target"] for name, service in SERVICES.items() if "build" in service}
+    assert building == {"migrate": "base", "inference": "ml", "train": "ml"}
+    for name in OURS:
+        flavour = building.get(name, "base")
+        assert SERVICES[name]["image"].startswith(f"chloe-{flavour}:"), name
+
+
+def test_secrets_are_files_that_someone_has_to_have_generated() -> None:
+    for name, secret in COMPOSE["secrets"].items():
+        assert re.fullmatch(r"\$\{CHLOE_SECRETS_DIR:\?[^}]*make up[^}]*\}/" + name, secret["file"]), name
+
+
+def test_each_secret_reaches_only_the_services_that_need_it() -> None:
+    holders: dict[str, set[str]] = {name: set() for name in COMPOSE["secrets"]}
+    for name, service in SERVICES.items():
+        for secret in service.get("secrets", []):
+            holders[secret].add(name)
+    apps = set(APPS) | {"train"}
+    assert holders == {
+        "database_owner": {"timescaledb", "migrate"},
+        "database_app": apps | {"migrate"},
+        "database_reader": {"migrate", "grafana"},
+        "redis": apps,
+        "redis_users": {"redis"},
+        "api_tokens": {"gateway"},
+        "grafana_admin": {"grafana"},
+    }
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_environment_holds_no_secret(name: str) -> None:
+    for key, value in (SERVICES[name].get("environment") or {}).items():
+        if re.search(r"PASSWORD|SECRET|TOKEN|_KEY", key):
+            assert str(value).startswith("/run/secrets/"), key
+        assert not re.search(r"://[^/]*:[^/]*@", str(value)), key
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_environment_names_are_known_to_the_settings(name: str) -> None:
+    known = {f"CHLOE_{field.upper()}" for field in Settings.model_fields} | {"CHLOE_CONFIG_DIR"}
+    assert set(SERVICES[name]["environment"]) <= known
+
+
+def test_the_backend_network_has_no_way_out() -> None:
+    assert COMPOSE["networks"]["backend"] == {"internal": True}
+    outside = {name for name, service in SERVICES.items() if "edge" in service["networks"]}
+    ingestion = {f"ingestion-{family}" for family in FAMILIES}
+    assert outside == ingestion | {"execution", "gateway", "prometheus", "grafana"}
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_what_is_mounted_from_the_repository_exists_and_is_read_only(name: str) -> None:
+    for volume in SERVICES[name].get("volumes", []):
+        if isinstance(volume, str):
+            assert volume.partition(":")[0] in COMPOSE["volumes"]
+            continue
+        assert volume["read_only"] is True
+        source = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume["source"])
+        assert (ROOT / source).exists(), source
+
+
+def test_prometheus_scrapes_every_service() -> None:
+    jobs = read("infrastructure/prometheus/prometheus.yml")["scrape_configs"]
+    (targets,) = [job["static_configs"][0]["targets"] for job in jobs if job["job_name"] == "chloe"]
+    assert sorted(targets) == sorted(f"{name}:{SERVICES[name]['environment']['CHLOE_HTTP_PORT']}" for name in APPS)
+
+
+def test_the_gpu_file_only_adds_a_gpu_to_what_uses_torch() -> None:
+    for name, service in read("docker-compose.gpu.yml")["services"].items():
+        assert SERVICES[name]["build"]["target"] == "ml"
+        (device,) = service["deploy"]["resources"]["reservations"]["devices"]
+        assert device["capabilities"] == ["gpu"]

@@ -1,0 +1,105 @@
+"""The secrets of an installation: made once, each its own, closed to others, and in no file of the repository."""
+
+import json
+import re
+import stat
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = ROOT / "infrastructure" / "scripts" / "make-secrets"
+SETTINGS = {".yml", ".yaml", ".conf", ".env", ".ini", ".toml", ".json", ".sh", ".cfg", ""}
+# The value of a password-like key may be a file's place, a variable or nothing; never the thing itself.
+ASSIGNED = re.compile(r"(?i)[\w-]*(?:password|passwd|secret|api_?key|token)[\w-]*[\"']?\s*[:=]\s*[\"']?([^\s\"',}#]+)")
+ALLOWED = re.compile(r"^(\$|/run/secrets|\./|\[|\{|<|null|true|false|none|\d+$)", re.IGNORECASE)
+IN_URL = re.compile(r"://(?!user:password@)[^\s/:@{}$<>\"']*:[^\s/@{}$<>\"'*…]+@")
+
+
+def generate(folder: Path) -> str:
+    return subprocess.run([SCRIPT, folder], check=True, capture_output=True, text=True).stdout
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.name != ".gitignore"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    generate(tmp_path / "secrets")
+    return tmp_path / "secrets"
+
+
+def test_generates_every_secret_that_compose_mounts(folder: Path) -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    assert set(contents(folder)) == set(compose["secrets"])
+
+
+def test_passwords_are_long_and_each_its_own(folder: Path) -> None:
+    found = contents(folder)
+    tokens = json.loads(found.pop("api_tokens"))
+    assert set(tokens) == {"read", "operate", "live"}
+    del found["redis_users"]
+    values = [*found.values(), *tokens.values()]
+    assert all(re.fullmatch(r"[0-9a-f]{64}", value) for value in values)
+    assert len(set(values)) == len(values)
+
+
+def test_only_the_owner_can_enter_and_git_sees_nothing(folder: Path) -> None:
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert (folder / ".gitignore").read_text(encoding="utf-8") == "*\n"
+    for name in contents(folder):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o444, name
+
+
+def test_a_second_run_changes_nothing_and_says_nothing(folder: Path) -> None:
+    before = contents(folder)
+    assert generate(folder) == ""
+    assert contents(folder) == before
+
+
+def test_a_lost_secret_is_replaced_and_named_and_the_others_stay(folder: Path) -> None:
+    before = contents(folder)
+    (folder / "grafana_admin").unlink()
+    assert generate(folder).rstrip().endswith(": grafana_admin")
+    after = contents(folder)
+    assert {name for name in after if after[name] != before[name]} == {"grafana_admin"}
+
+
+def test_redis_is_given_a_hash_and_never_the_password(folder: Path) -> None:
+    found = contents(folder)
+    assert found["redis"] not in found["redis_users"]
+    assert f"#{sha256(found['redis'].encode()).hexdigest()} " in found["redis_users"]
+
+
+def test_no_secret_is_printed(tmp_path: Path) -> None:
+    said = generate(tmp_path / "secrets")
+    assert not re.search(r"[0-9a-f]{16}", said)
+
+
+def repository_files() -> list[Path]:
+    """All files that git tracks or would track, without the tests, whose passwords open nothing."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.splitlines()  # fmt: skip
+    return [ROOT / name for name in listed if not name.startswith("tests/") and (ROOT / name).is_file()]
+
+
+def test_no_file_of_the_repository_holds_a_password() -> None:
+    found = []
+    for path in repository_files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        for number, line in enumerate(re.sub(r"\$\{[^}]*\}", "$", text).splitlines(), 1):
+            suspicious = IN_URL.search(line) is not None
+            if path.suffix in SETTINGS and not line.lstrip().startswith("#"):
+                suspicious |= any(not ALLOWED.match(value) for value in ASSIGNED.findall(line))
+            if suspicious:
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
+    assert not found
