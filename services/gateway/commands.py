@@ -1,0 +1,148 @@
+"""The command path: one transaction makes a command, its message and its number; the outbox delivers it whatever happens."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+from redis.exceptions import RedisError
+
+from services.contracts.messages import CHLOE_NAMESPACE, CommandGiven, CommandName, decode
+from services.contracts.topics import COMMANDS
+from services.gateway import store
+from services.gateway.store import Row
+from services.kernel import database
+from services.kernel.database import Connection
+from services.kernel.errors import ChloeError
+from services.kernel.logging import get
+from services.kernel.streams import Outgoing, Streams, outgoing
+
+STAGE = "gateway"
+POLL_SECONDS = 0.05
+PUBLISH_SECONDS = 1.0
+REPLAY = "replay"
+
+Pause = Callable[[float], Awaitable[None]]
+
+
+class KeyUsed(ChloeError):
+    """An Idempotency-Key came again with another command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an operator asks for; ``key`` makes a repetition the same command."""
+
+    name: CommandName
+    subject: str | None
+    by: str
+    note: str = ""
+    forced: bool = False
+    key: str | None = None
+
+    def command_id(self) -> UUID:
+        """Name the command: by its key if it has one."""
+        return uuid4() if self.key is None else uuid5(CHLOE_NAMESPACE, f"command|{self.key}")
+
+
+def utc_now() -> datetime:
+    """Return the time of the wall clock."""
+    return datetime.now(UTC)
+
+
+class CommandDesk:
+    """Takes wishes in, and asks what became of them."""
+
+    def __init__(
+        self,
+        pool: Connection,
+        streams: Streams,
+        config_version: str,
+        *,
+        pause: Pause = asyncio.sleep,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.pool = pool
+        self.streams = streams
+        self.config_version = config_version
+        self.pause = pause
+        self.now = now
+        self.log = get(STAGE)
+
+    async def repeated(self, wish: Wish) -> Row | None:
+        """Return the command that the wish's key has made before; raises KeyUsed if that was another one."""
+        if wish.key is None:
+            return None
+        async with self.pool.acquire() as conn:
+            row = await store.command(conn, wish.command_id())
+        return None if row is None else _same(row, wish)
+
+    async def give(self, wish: Wish) -> Row:
+        """Store and publish a command once; a wish with a known key gives the command it made before."""
+        command_id = wish.command_id()
+        async with self.pool.acquire() as conn, conn.transaction():
+            seq = await store.lock_stage(conn, self.config_version) + 1
+            mode, slice_ts = await store.platform_time(conn)
+            ts = command_time(mode, slice_ts, self.now(), seq)
+            given = CommandGiven(ts, command_id, wish.name, wish.subject, wish.by, wish.note, wish.forced)
+            row = await store.insert_command(conn, given)
+            if row is None:
+                return _same(await store.command(conn, command_id) or {}, wish)
+            out = outgoing(COMMANDS.name, STAGE, seq, given)
+            await database.append(conn, COMMANDS.name, STAGE, seq, [(ts, out.body)])
+            await database.save_state(
+                conn,
+                STAGE,
+                slice_ts=ts,
+                seq=seq,
+                previous_seq=seq - 1,
+                cursors={},
+                state="{}",
+                config_version=self.config_version,
+            )
+        self.log.info("command given", name=wish.name, subject=wish.subject, by=wish.by, id=str(command_id))
+        await self._publish(out)
+        return row
+
+    async def outcome(self, row: Row, wait_seconds: float) -> Row:
+        """Wait until the command is done or refused, at most ``wait_seconds``; return it as it then is."""
+        for _ in range(max(1, round(wait_seconds / POLL_SECONDS))):
+            if row["status"] != "pending":
+                break
+            await self.pause(POLL_SECONDS)
+            async with self.pool.acquire() as conn:
+                row = await store.command(conn, row["id"]) or row
+        return row
+
+    async def resend(self) -> None:
+        """Publish the newest command again after a restart; readers that missed earlier ones see its number."""
+        async with self.pool.acquire() as conn:
+            last = await database.last_message(conn, COMMANDS.name, STAGE)
+        if last is not None:
+            await self._publish(Outgoing(COMMANDS.name, STAGE, last.seq, decode(last.body), last.body))
+
+    async def _publish(self, out: Outgoing) -> None:
+        """Tell the readers at once if Redis is there; if not, they find the command in the outbox."""
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                await self.streams.publish([out])
+        except (RedisError, OSError) as error:
+            self.log.warning("command waits in the outbox: Redis is out of reach", error=type(error).__name__)
+
+
+def command_time(mode: str | None, slice_ts: datetime | None, now: datetime, seq: int) -> datetime:
+    """Return the moment a command is about: now, in a replay the newest slice plus ``seq`` microseconds.
+
+    The microseconds give each command's evaluation a time of its own, behind that of the slice.
+    """
+    if mode == REPLAY and slice_ts is not None:
+        return slice_ts + timedelta(microseconds=seq)
+    return now
+
+
+def _same(row: dict[str, Any], wish: Wish) -> Row:
+    if (row["name"], row["subject"], row["forced"]) != (wish.name, wish.subject, wish.forced):
+        raise KeyUsed("this Idempotency-Key has been used for another command; take a new one")
+    return row

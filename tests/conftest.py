@@ -1,0 +1,69 @@
+"""Shared fixtures: one embedded PostgreSQL and Redis a test run, a migrated and seeded database a test."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis as redis_sync
+from psycopg import conninfo
+
+from services.kernel import database
+from services.kernel.migrate import migrate
+from services.phases.service import load_params
+from services.phases.store import seed
+from services.standalone import servers as embedded
+
+SAMPLE = Path(__file__).parents[1] / "sample"
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[embedded.Servers]:
+    """Real servers of our own, in a folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="chloe-") as folder:
+        started = embedded.start(Path(folder) / "d")
+        yield started
+        started.stop()
+
+
+@pytest.fixture(scope="session")
+def template(servers: embedded.Servers) -> str:
+    """A migrated and seeded database that tests copy."""
+    url = _create(servers, "chloe_template", None)
+    migrate(url)
+    asyncio.run(_seed(url))
+    return "chloe_template"
+
+
+@pytest.fixture
+def database_url(servers: embedded.Servers, template: str) -> Iterator[str]:
+    """A database of the test's own, migrated and seeded."""
+    name = f"t_{uuid4().hex}"
+    yield _create(servers, name, template)
+    with psycopg.connect(servers.database_url, autocommit=True) as conn:
+        conn.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def redis_url(servers: embedded.Servers) -> str:
+    """The Redis server, emptied."""
+    redis_sync.Redis.from_url(servers.redis_url).flushall()
+    return servers.redis_url
+
+
+def _create(servers: embedded.Servers, name: str, template: str | None) -> str:
+    with psycopg.connect(servers.database_url, autocommit=True) as conn:
+        source = f" template {template}" if template else ""
+        conn.execute(f"create database {name}{source}")  # type: ignore[arg-type]
+    parts = conninfo.conninfo_to_dict(servers.database_url)
+    return f"postgresql://postgres@/{name}?host={parts['host']}"
+
+
+async def _seed(url: str) -> None:
+    pool = await database.connect_pool(url, size=1)
+    async with pool.acquire() as conn, conn.transaction():
+        await seed(conn, load_params())
+    await pool.close()
