@@ -1,4 +1,4 @@
-"""The command path: one transaction makes a command, its message and its number; the outbox delivers it whatever happens."""
+"""The command path: one transaction makes a command, its message and its number; the outbox makes sure of delivery."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -27,7 +27,7 @@ REPLAY = "replay"
 Pause = Callable[[float], Awaitable[None]]
 
 
-class KeyUsed(ChloeError):
+class KeyReuseError(ChloeError):
     """An Idempotency-Key came again with another command."""
 
 
@@ -72,7 +72,7 @@ class CommandDesk:
         self.log = get(STAGE)
 
     async def repeated(self, wish: Wish) -> Row | None:
-        """Return the command that the wish's key has made before; raises KeyUsed if that was another one."""
+        """Return the command that the wish's key has made before; raises KeyReuseError if that was another one."""
         if wish.key is None:
             return None
         async with self.pool.acquire() as conn:
@@ -144,5 +144,5 @@ def command_time(mode: str | None, slice_ts: datetime | None, now: datetime, seq
 
 def _same(row: dict[str, Any], wish: Wish) -> Row:
     if (row["name"], row["subject"], row["forced"]) != (wish.name, wish.subject, wish.forced):
-        raise KeyUsed("this Idempotency-Key has been used for another command; take a new one")
+        raise KeyReuseError("this Idempotency-Key has been used for another command; take a new one")
     return row

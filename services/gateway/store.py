@@ -60,7 +60,8 @@ select s.id, s.ts, s.symbol, s.asset_class, s.action, s.level, s.expected_return
        s.threshold, s.reasons, w.weight
 from asset_registry a
 cross join lateral (
-    select * from signals where symbol = a.symbol order by ts desc limit case when $1::text is null then 1 else $2::bigint end
+    select * from signals where symbol = a.symbol order by ts desc
+    limit case when $1::text is null then 1 else $2::bigint end
 ) s
 left join lateral (select weight from allocations where symbol = s.symbol and ts = s.ts) w on true
 where $1::text is null or a.symbol = $1
@@ -95,8 +96,8 @@ order by ts
 """
 
 POSITIONS = """
-select symbol, asset_class, quantity, cost, mark_price, market_value, unrealised_pnl, stop_price, target_price, opened_at,
-       expires_at, as_of
+select symbol, asset_class, quantity, cost, mark_price, market_value, unrealised_pnl, stop_price, target_price,
+       opened_at, expires_at, as_of
 from positions order by abs(market_value) desc, symbol
 """
 
@@ -141,7 +142,9 @@ select symbol, asset_class, as_of, trades, win_rate_pct, profit_factor, pnl_usd,
 from asset_performance_latest
 """
 
-STAGES = "select stage, slice_ts, seq, cursors::text as cursors, config_version, updated_at from stage_state order by stage"
+STAGES = (
+    "select stage, slice_ts, seq, cursors::text as cursors, config_version, updated_at from stage_state order by stage"
+)
 
 MIGRATED = "select version_num from alembic_version"
 

@@ -1,4 +1,4 @@
-"""What the API answers, as documented models. Amounts are decimal texts in account currency; fractions are 0.1 for 10 %."""
+"""What the API answers, as documented models. Amounts are decimal texts in account currency; 0.1 is 10 %."""
 
 from datetime import date, datetime
 from decimal import Decimal

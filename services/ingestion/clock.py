@@ -15,6 +15,8 @@ from services.domain.candles import SECONDS, Timeframe
 from services.ingestion import clock_store
 from services.kernel.database import Connection
 from services.kernel.inbox import Inbox, pop_as
+from services.kernel.process import main, run_stage
+from services.kernel.settings import Settings
 
 BATCH = 96
 GRACE = timedelta(seconds=20)
@@ -106,3 +108,12 @@ class ClockStage:
 def wall_clock() -> datetime:
     """Return the time now, aware."""
     return datetime.now(UTC)
+
+
+async def serve(settings: Settings) -> None:
+    """Run the clock until stopped."""
+    await run_stage(settings, ClockStage(now=None if settings.source == "replay" else wall_clock))
+
+
+if __name__ == "__main__":
+    main(serve)

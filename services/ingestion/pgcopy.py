@@ -18,16 +18,16 @@ HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
 PG_EPOCH_SECONDS = 946_684_800
 
-COLUMNS = ("ts", "symbol", "timeframe", "asset_class", *FIELDS, "source", "received_at")
-"""The columns that ``rows_for_copy`` writes, in order; ``revision`` keeps its default."""
+COLUMNS = ("ts", "symbol", "timeframe", "asset_class", *FIELDS, "source", "revision", "received_at")
+"""The columns that ``rows_for_copy`` writes, in order."""
 
 
-def rows_for_copy(candles: Candles, asset_class: str, received_at: datetime) -> bytes:
+def rows_for_copy(candles: Candles, revisions: NDArray[np.int64], asset_class: str, received_at: datetime) -> bytes:
     """The batch as a complete binary COPY stream of ``COLUMNS``."""
     columns: list[tuple[Any, str]] = [((candles.ts - PG_EPOCH_SECONDS) * 1_000_000, ">i8")]
     columns += [_text(candles.symbol), _text(candles.timeframe), _text(asset_class)]
     columns += [(getattr(candles, name), ">f8") for name in FIELDS]
-    columns += [_text(candles.source), (ticks(received_at), ">i8")]
+    columns += [_text(candles.source), (revisions, ">i4"), (ticks(received_at), ">i8")]
     layout: list[tuple[str, str]] = [("fields", ">i2")]
     for i, (_, kind) in enumerate(columns):
         layout += [(f"length{i}", ">i4"), (f"value{i}", kind)]

@@ -36,24 +36,16 @@ where symbol = $1 and timeframe = $2 and ts >= $3 and ts <= $4 order by ts
 """
 STORED_COLUMNS = [("ts", ">i8"), *((name, ">f8") for name in FIELDS), ("received_at", ">i8"), ("revision", ">i4")]
 
-# Keeps what a bar said before it changes; both parts see the rows as they were.
-REVISE = """
-with told as (
-    select * from unnest($3::timestamptz[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::float8[])
-        as t (ts, open, high, low, close, volume)
-), kept as (
-    insert into candle_revisions (ts, symbol, timeframe, asset_class, revision, open, high, low, close, volume,
-                                  source, received_at, replaced_at)
-    select c.ts, c.symbol, c.timeframe, c.asset_class, c.revision, c.open, c.high, c.low, c.close, c.volume,
-           c.source, c.received_at, $10
-    from candles c join told t on t.ts = c.ts
-    where c.symbol = $1 and c.timeframe = $2 and c.ts >= $11 and c.ts <= $12
+# Moves what bars said to the history, before what they say now is copied in their place.
+MOVE_TO_REVISIONS = """
+with old as (
+    delete from candles
+    where symbol = $1 and timeframe = $2 and ts >= $3 and ts <= $4 and ts = any($5::timestamptz[])
+    returning *
 )
-update candles c
-set open = t.open, high = t.high, low = t.low, close = t.close, volume = t.volume,
-    source = $9, received_at = $10, revision = c.revision + 1
-from told t
-where c.symbol = $1 and c.timeframe = $2 and c.ts = t.ts and c.ts >= $11 and c.ts <= $12
+insert into candle_revisions (ts, symbol, timeframe, asset_class, revision, open, high, low, close, volume,
+                              source, received_at, replaced_at)
+select ts, symbol, timeframe, asset_class, revision, open, high, low, close, volume, source, received_at, $6 from old
 """
 
 STORE_REFUSED = """
@@ -124,15 +116,13 @@ async def store_candles(conn: Connection, candles: Candles, asset_class: str, re
         await conn.execute(LOCK_SERIES, f"candles {candles.symbol} {candles.timeframe}")
         stored = pgcopy.read_rows(await _copy_out(conn, STORED_IN_RANGE, *series, *span), STORED_COLUMNS)
         new, changed, revisions = _compare(candles, stored, pgcopy.ticks(received_at))
-        if new.any():
-            rows = pgcopy.rows_for_copy(candles.take(new), asset_class, received_at)
-            await conn.copy_to_table("candles", source=BytesIO(rows), columns=pgcopy.COLUMNS, format="binary")
+        written = new | changed
         if changed.any():
-            told = candles.take(changed)
-            columns = [getattr(told, name).tolist() for name in FIELDS]
-            opens = [moment(ts) for ts in told.ts.tolist()]
-            await conn.execute(REVISE, *series, opens, *columns, candles.source, received_at, opens[0], opens[-1])
-    written = new | changed
+            opens = [moment(ts) for ts in candles.ts[changed].tolist()]
+            await conn.execute(MOVE_TO_REVISIONS, *series, *span, opens, received_at)
+        if written.any():
+            rows = pgcopy.rows_for_copy(candles.take(written), revisions[written], asset_class, received_at)
+            await conn.copy_to_table("candles", source=BytesIO(rows), columns=pgcopy.COLUMNS, format="binary")
     return Stored(
         new=int(new.sum()),
         same=len(candles) - int(written.sum()),

@@ -18,10 +18,6 @@ from services.risk.service import load_stage as risk
 from services.signals.service import load_stage as signals
 
 STAGES = ("clock", "inference", "signals", "risk", "execution", "phases")
-PACED_BY = ("execution",)
-"""The stages that a replay does not run far ahead of; the others come before it in the flow."""
-
-
 @dataclass(frozen=True, slots=True)
 class Platform:
     """What the loops need."""

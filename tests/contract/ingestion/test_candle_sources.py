@@ -1,7 +1,7 @@
 """Every candle source behaves alike: Binance and Bybit through ccxt on loopback, and recorded files."""
 
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -32,6 +32,18 @@ def bars(hours: list[int]) -> list[Row]:
 class Case:
     source: CandleSource
     exchange: FakeExchange
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def exchange() -> Iterator[FakeExchange]:
+    fake = FakeExchange()
+    yield fake
+    fake.close()
 
 
 @pytest.fixture(params=["binance", "bybit", "files"])

@@ -1,6 +1,6 @@
 """What an exchange does on a bad day: each fault becomes an error that says what can be done."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +16,18 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(hours=10)
 HTML = "<html><body>Just a moment...</body></html>"
 TOO_MANY = answer(429, '{"code":-1003,"msg":"Too many requests"}', {"Retry-After": "0"})
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def exchange() -> Iterator[FakeExchange]:
+    fake = FakeExchange()
+    yield fake
+    fake.close()
 
 
 @pytest.fixture

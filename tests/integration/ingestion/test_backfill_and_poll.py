@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from fake_exchange import FakeExchange, Row, answer
 
@@ -19,6 +20,17 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 BTC = {"BTC/USDT": "crypto"}
 HTML = answer(502, "<html>bad gateway</html>")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def pool(database_url: str, anyio_backend: str) -> AsyncIterator[Any]:
+    async with asyncpg.create_pool(database_url, min_size=1, max_size=4) as opened:
+        yield opened
 
 
 def bar(hour: int, close: float = 105.0) -> Row:

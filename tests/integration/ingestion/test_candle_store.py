@@ -1,13 +1,14 @@
 """Candles in PostgreSQL: written once, changed only as a revision, read back bit for bit."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.domain.candles import Candles, RefusedCandle, epoch, from_rows, moment
@@ -19,6 +20,17 @@ pytestmark = pytest.mark.anyio
 START = datetime(2024, 1, 1, tzinfo=UTC)
 T0 = epoch(START)
 LATER = datetime(2024, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def pool(database_url: str, anyio_backend: str) -> AsyncIterator[Any]:
+    async with asyncpg.create_pool(database_url, min_size=1, max_size=4) as opened:
+        yield opened
 
 
 def bars(closes: dict[int, float], symbol: str = "BTC/USDT") -> Candles:
@@ -106,12 +118,13 @@ deliveries = st.lists(
 
 
 @given(batches=deliveries)
-@settings(max_examples=40, deadline=None)
+# One database for all examples: each begins with empty tables.
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_of_deliveries_ends_with_the_last_values_and_the_whole_history(
-    pg_dsn: str, batches: list[dict[int, float]]
+    database_url: str, batches: list[dict[int, float]]
 ) -> None:
     async def check() -> None:
-        conn = await asyncpg.connect(pg_dsn)
+        conn = await asyncpg.connect(database_url)
         try:
             await conn.execute("truncate candles, candle_revisions")
             told: dict[int, list[float]] = {}

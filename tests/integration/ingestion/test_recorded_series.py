@@ -1,9 +1,11 @@
 """A folder on disk becomes rows in PostgreSQL, and the same folder again becomes nothing more."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from services.ingestion.files import read_folder
@@ -14,6 +16,17 @@ pytestmark = pytest.mark.anyio
 SAMPLE = Path(__file__).parents[3] / "sample"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CLASSES = {"BTC/USDT": "crypto", "ETH/USDT": "crypto", "SOL/USDT": "crypto"}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def pool(database_url: str, anyio_backend: str) -> AsyncIterator[Any]:
+    async with asyncpg.create_pool(database_url, min_size=1, max_size=4) as opened:
+        yield opened
 
 
 def resolve(text: str) -> str:

@@ -1,0 +1,197 @@
+"""The command line: ``chloe --help``. Commands parse, call and print; what they do lives with the services."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services import commands
+from services.kernel import logging
+from services.kernel.errors import ChloeError, ConfigError
+from services.kernel.settings import from_environment
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Chloe: a multi-asset trading platform in which every asset has to earn the right to trade.",
+    pretty_exceptions_enable=False,
+)
+phases_app = typer.Typer(no_args_is_help=True, help="The ladder of asset classes: readiness and activation.")
+app.add_typer(phases_app, name="phases")
+
+From = Annotated[Path, typer.Option("--from", help="Folder with Parquet or CSV candles, one file a symbol.")]
+Since = Annotated[str | None, typer.Option(help="First hour to trade, as a UTC date or time.")]
+Until = Annotated[str | None, typer.Option(help="End (not included), as a UTC date or time.")]
+Data = Annotated[Path, typer.Option(envvar="CHLOE_DATA_DIR", help="Folder of the embedded servers' data.")]
+Url = Annotated[str, typer.Option(envvar="CHLOE_URL", help="Address of the API.")]
+Token = Annotated[str | None, typer.Option(envvar="CHLOE_TOKEN", help="API token; default: the one of --data.")]
+Note = Annotated[str, typer.Option(help="Why; kept in the audit log.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+SAMPLE = Path("sample")
+DATA = Path("var/standalone")
+URL = "http://127.0.0.1:8000"
+
+
+@app.command()
+def standalone(
+    source: From = SAMPLE,
+    since: Since = None,
+    until: Until = None,
+    live: Annotated[bool, typer.Option("--live", help="Follow the exchange's public candles instead.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Remove what earlier runs stored and start over.")] = False,
+    stop: Annotated[bool, typer.Option("--exit", help="Stop after the replay instead of serving the API.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the API on 127.0.0.1.")] = 8000,
+    data: Data = DATA,
+) -> None:
+    """Run everything in one process on embedded PostgreSQL and Redis: train, replay, show, serve."""
+    commands.standalone(data, source, moment(since), moment(until), live=live, fresh=fresh, serve=not stop, port=port)
+
+
+@app.command()
+def replay(
+    source: From = SAMPLE,
+    since: Since = None,
+    until: Until = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Remove what an earlier replay stored.")] = False,
+    data: Data = Path("var/replay"),
+) -> None:
+    """Replay a folder through all services, print the result and stop."""
+    commands.standalone(data, source, moment(since), moment(until), live=False, fresh=fresh, serve=False, port=0)
+
+
+@app.command()
+def backtest(
+    source: From = SAMPLE,
+    since: Since = None,
+    until: Until = None,
+    ledger: Annotated[Path | None, typer.Option(help="Write the round trips here, one JSON line each.")] = None,
+    fills: Annotated[Path | None, typer.Option(help="Write the fills here, one JSON line each.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run history through the same decisions in memory; its ledger equals the replay's, byte for byte."""
+    commands.run_backtest(source, moment(since), moment(until), ledger, fills, as_json=as_json)
+
+
+@app.command()
+def train(source: From = SAMPLE) -> None:
+    """Train the models by walk-forward on a folder's candles and register them in the database."""
+    commands.train(source)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database of CHLOE_DATABASE_URL to the newest schema and fill the registries."""
+    commands.migrate_and_seed()
+
+
+@app.command()
+def report(
+    data: Data = DATA, out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("reports")
+) -> None:
+    """Write trades.jsonl and pf_local.json from the stored trades."""
+    commands.report(data, out)
+
+
+@app.command()
+def sql(query: Annotated[str, typer.Argument(help="A query; it runs read-only.")], data: Data = DATA) -> None:
+    """Ask the standalone database in SQL, for instance 'select * from phase_readiness'."""
+    commands.sql(data, query)
+
+
+@phases_app.command("readiness")
+def phases_readiness(
+    phase: Annotated[str | None, typer.Argument(help="One phase, for instance phase_1_stocks.")] = None,
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Show every phase's requirements: asked, current, met, and what is missing."""
+    commands.readiness(url, phase, as_json=as_json)
+
+
+@phases_app.command("activate")
+def phases_activate(phase: str, note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
+    """Activate a phase that is ready; refused with the reasons where it is not."""
+    commands.post(url, f"/phases/{phase}/activate", note, token, data)
+
+
+@app.command()
+def enable(symbol: str, note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
+    """Enable an asset whose gate is met; refused with the reasons where it is not."""
+    commands.post(url, f"/assets/{symbol}/enable", note, token, data)
+
+
+@app.command()
+def disable(symbol: str, note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
+    """Disable an asset: no new entries from the next slice on."""
+    commands.post(url, f"/assets/{symbol}/disable", note, token, data)
+
+
+@app.command()
+def halt(note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
+    """Block all entries from the next slice on; closing stays allowed."""
+    commands.post(url, "/risk/halt", note, token, data)
+
+
+@app.command()
+def resume(note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
+    """Allow entries again."""
+    commands.post(url, "/risk/resume", note, token, data)
+
+
+@app.command()
+def flatten(note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
+    """Close every position at the next open and block entries."""
+    commands.post(url, "/risk/flatten", note, token, data)
+
+
+@app.command()
+def audit(symbol: str, url: Url = URL, as_json: AsJson = False) -> None:
+    """Show what is known about an asset's right to trade."""
+    commands.audit(url, symbol, as_json=as_json)
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read a UTC date or time; raises ConfigError naming what it cannot read."""
+    if text is None:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"'{text}' is not a date or time such as 2024-03-01 or 2024-03-01T06:00") from None
+    parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    if parsed.minute or parsed.second:
+        raise ConfigError(f"'{text}' is not a whole hour; slices close on the hour")
+    return parsed
+
+
+def main() -> None:
+    """Run the command line; errors that Chloe can name are one line on standard error, exit code 1."""
+    try:
+        logging.configure(from_environment().log_level if _is_long_running() else "WARNING")
+        app()
+    except ChloeError as error:
+        sys.exit(f"chloe: {error}")
+    except ExceptionGroup as group:
+        known, _ = group.split(ChloeError)
+        if known is None:
+            raise
+        sys.exit(f"chloe: {_first(known)}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _is_long_running() -> bool:
+    return "--live" in sys.argv
+
+
+def _first(group: BaseExceptionGroup[ChloeError]) -> ChloeError:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""What the command line does: each function is one command, with parsed arguments."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import uvloop
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from services.domain.assets import ASSETS_FILE, AssetsConfig
+from services.domain.ledger import fills_jsonl, trades_jsonl
+from services.domain.performance import profit_factor
+from services.gateway.store import load_trades
+from services.inference import settings as inference_settings
+from services.ingestion.replay import Recorded, read
+from services.kernel.config import load
+from services.kernel.database import connect_pool
+from services.kernel.errors import ChloeError, StartRefused
+from services.kernel.migrate import migrate
+from services.kernel.settings import from_environment
+from services.phases.service import load_params
+from services.phases.store import seed
+from services.research.backtest import BacktestResult, backtest
+from services.research.history import forecasts, slices
+from services.research.parameters import load_parameters
+from services.standalone import servers, training
+from services.standalone.run import Wanted, run
+from services.standalone.screen import Screen, readiness_table
+
+
+class ApiError(ChloeError):
+    """The API refused, or could not be reached."""
+
+
+def standalone(
+    data: Path,
+    source: Path,
+    since: datetime | None,
+    until: datetime | None,
+    *,
+    live: bool,
+    fresh: bool,
+    serve: bool,
+    port: int,
+) -> None:
+    """Run the platform in this process; the embedded servers stop with it."""
+    assets = load(AssetsConfig, ASSETS_FILE)
+    load_parameters()
+    inference_settings.load()
+    if not live:
+        read(source, assets, since, until)  # bad input is refused before anything is started or removed
+    started = servers.start(data, fresh=fresh)
+    try:
+        uvloop.run(run(Wanted(data, source, since, until, live, fresh, serve, port), started, Screen()))
+    finally:
+        started.stop()
+
+
+def run_backtest(
+    source: Path, since: datetime | None, until: datetime | None, ledger: Path | None, fills: Path | None, *, as_json: bool
+) -> None:
+    """Train, forecast and decide in memory; print the result and write the ledgers that were asked for."""
+    parameters, configured = load_parameters(), inference_settings.load()
+    recorded = read(source, parameters.assets, since, until)
+    closed = slices(recorded.series, recorded.span)
+    made = forecasts(recorded.series, closed, configured)
+    result = backtest(zip(closed, made, strict=True), parameters, {"crypto": True})
+    for path, content in ((ledger, trades_jsonl(result.trades)), (fills, fills_jsonl(result.fills))):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    _print_backtest(result, recorded, as_json=as_json)
+
+
+def train(source: Path) -> None:
+    """Train on a folder and register the models in the configured database."""
+    settings, configured = from_environment(), inference_settings.load()
+    recorded = read(source, load(AssetsConfig, ASSETS_FILE), None, None)
+    screen = Screen()
+
+    async def go() -> int:
+        pool = await connect_pool(settings.database(), size=2)
+        try:
+            with screen.training() as tell:
+                return len(await training.train(pool, recorded.series, configured, tell))
+        finally:
+            await pool.close()
+
+    screen.step("models", f"{asyncio.run(go())} registered, trained by walk-forward")
+
+
+def migrate_and_seed() -> None:
+    """Migrate the configured database and bring its registries to the configuration."""
+    settings, params = from_environment(), load_params()
+    kind = migrate(settings.database())
+
+    async def go() -> None:
+        pool = await connect_pool(settings.database(), size=1)
+        try:
+            async with pool.acquire() as conn, conn.transaction():
+                await seed(conn, params)
+        finally:
+            await pool.close()
+
+    asyncio.run(go())
+    Screen().step("schema", f"newest, on {kind}; registries follow the configuration")
+
+
+def report(data: Path, out: Path) -> None:
+    """Write the round trips and the profit factors of a standalone platform."""
+    trades = _with_standalone(data, load_trades)
+    by_symbol: dict[str, list[float]] = {}
+    for trade in trades:
+        by_symbol.setdefault(trade.symbol, []).append(float(trade.pnl))
+    factors = {symbol: _factor(pnls) for symbol, pnls in sorted(by_symbol.items())}
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "trades.jsonl").write_bytes(trades_jsonl(trades))
+    content = {"simulated": True, "all": _factor([p for pnls in by_symbol.values() for p in pnls]), "assets": factors}
+    (out / "pf_local.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    Console().print(f"{len(trades)} round trips in {out}/trades.jsonl, profit factors in {out}/pf_local.json")
+
+
+def sql(data: Path, query: str) -> None:
+    """Run a query read-only against a standalone platform and print its rows."""
+
+    async def ask(conn: Any) -> list[Any]:
+        try:
+            async with conn.transaction(readonly=True):
+                found: list[Any] = await conn.fetch(query)
+                return found
+        except asyncpg.PostgresError as error:
+            raise ApiError(f"sql: {error}") from None
+
+    rows = _with_standalone(data, ask)
+    table = Table()
+    for name in rows[0].keys() if rows else ():
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console().print(table if rows else "no rows")
+
+
+def readiness(url: str, phase: str | None, *, as_json: bool) -> None:
+    """Ask the API for readiness and print it."""
+    answer = _get(url, "/phases/readiness" + (f"/{phase}" if phase else ""))
+    if as_json:
+        print(json.dumps(answer, indent=2))  # noqa: T201
+        return
+    rows = []
+    for item in answer.get("phases", [answer]):
+        base = {"phase": item["phase"], "active": item["active"], "ready": item["ready"]}
+        empty = {"name": None, "comparison": None, "threshold": None, "current": None, "met": None, "missing": None}
+        for requirement in item["requirements"] or [empty]:
+            rows.append({**base, **requirement, "requirement": requirement["name"]})
+    Console().print(readiness_table(rows))
+
+
+def audit(url: str, symbol: str, *, as_json: bool) -> None:
+    """Ask the API for an asset's audit and print it."""
+    answer = _get(url, f"/assets/{symbol}/audit")
+    Console().print_json(json.dumps(answer)) if not as_json else print(json.dumps(answer, indent=2))  # noqa: T201
+
+
+def post(url: str, path: str, note: str, token: str | None, data: Path) -> None:
+    """Send a changing request with the token and print the outcome; a refusal is an error."""
+    tokens = data / "api_tokens.yaml"
+    if token is None and tokens.exists():
+        token = yaml.safe_load(tokens.read_text(encoding="utf-8"))["operate"]
+    if token is None:
+        raise ApiError(f"no token: give --token or CHLOE_TOKEN, or --data with the folder that holds {tokens.name}")
+    answer = _ask("POST", url, path, headers={"Authorization": f"Bearer {token}"}, json={"note": note})
+    Console().print_json(json.dumps(answer))
+
+
+def _get(url: str, path: str) -> Any:
+    return _ask("GET", url, path)
+
+
+def _ask(method: str, url: str, path: str, **more: Any) -> Any:
+    try:
+        reply = httpx.request(method, url.rstrip("/") + path, timeout=15, trust_env=False, **more)
+        content = reply.json()
+    except httpx.HTTPError as error:
+        raise ApiError(f"{url}: the API does not answer ({error}); is the platform running?") from None
+    except ValueError:
+        raise ApiError(f"{url}{path}: the answer is not JSON") from None
+    if reply.status_code >= 400:
+        raise ApiError(str(content.get("error", content)))
+    return content
+
+
+def _with_standalone(data: Path, ask: Any) -> Any:
+    """Ask the database of a data folder, joining its server or starting it for the moment."""
+    if not (data / "pg").exists():
+        raise StartRefused(f"{data}: holds no standalone platform; run 'chloe standalone' first, or name one with --data")
+    started = servers.start(data)
+
+    async def go() -> Any:
+        conn = await asyncpg.connect(started.database_url, server_settings={"timezone": "UTC"})
+        try:
+            return await ask(conn)
+        finally:
+            await conn.close()
+
+    try:
+        return asyncio.run(go())
+    finally:
+        started.leave()
+
+
+def _factor(pnls: Sequence[float]) -> dict[str, Any]:
+    won, lost = sum(p for p in pnls if p > 0), -sum(p for p in pnls if p <= 0)
+    return {"trades": len(pnls), "profit_factor": profit_factor(won, lost), "pnl": round(sum(pnls), 8)}
+
+
+def _print_backtest(result: BacktestResult, recorded: Recorded, *, as_json: bool) -> None:
+    pnls = [float(t.pnl) for t in result.trades]
+    content = {
+        "simulated": True,
+        "span": recorded.description,
+        "slices": len(result.equity),
+        "equity": str(result.equity[-1][1]),
+        "orders": result.orders,
+        "refused": result.refused,
+        **_factor(pnls),
+    }
+    if as_json:
+        print(json.dumps(content, indent=2))  # noqa: T201
+        return
+    table = Table(title="Back-test: simulated on recorded candles, after costs", show_header=False)
+    for name, value in content.items():
+        table.add_row(name, str(value))
+    Console().print(table)

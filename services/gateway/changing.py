@@ -1,0 +1,184 @@
+"""The routes that change: each gives one command, which phases or risk carries out or refuses with a reason."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Query
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.contracts.messages import CommandName
+from services.gateway import shown, store, views
+from services.gateway.access import Caller, require
+from services.gateway.commands import CommandDesk, Wish
+from services.gateway.reading import TEXT, PhasePath, SymbolPath, symbol_of
+from services.gateway.tokens import Tokens, allows
+from services.kernel.database import Connection
+
+Answers = dict[int | str, dict[str, Any]]
+DENIED: Answers = {
+    401: {"model": views.Problem, "description": "No token, or an unknown one"},
+    403: {"model": views.Problem, "description": "The token's scope does not reach that far"},
+}
+JUDGED: Answers = {
+    **DENIED,
+    202: {"model": views.CommandView, "description": "Still pending: ask GET /commands/{id}"},
+    404: {"model": views.Problem, "description": "No such phase or asset"},
+    409: {"model": views.NotReady, "description": "Refused, with the reason and the gate"},
+}
+AT_ONCE: Answers = {**DENIED, 409: {"model": views.Problem, "description": "The key was used for another command"}}
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key again gives the same command",
+        examples=["halt-2024-03-05-1"],
+    ),
+]
+Force = Annotated[bool, Query(description="Do it although it is not ready; needs a token of scope live and is logged")]
+
+
+class Note(BaseModel):
+    """Why, for the record."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"note": "stocks source verified"}]})
+    note: str = Field(default="", max_length=500, pattern=TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What the changing routes do, on one pool."""
+
+    pool: Connection
+    desk: CommandDesk
+    wait_seconds: float
+
+    async def activate(self, phase: str, wish: Wish) -> Response:
+        """Give the command unless the newest evaluation refuses it, and answer with what became of it."""
+        row = await self.desk.repeated(wish)
+        if row is None:
+            gate = await self._gate(phase)
+            if gate["active"]:
+                return refused(f"{phase} is active already", gate)
+            if not gate["ready"] and not wish.forced:
+                return refused(shown.not_ready(gate), gate)
+            row = await self.desk.give(wish)
+        return await self._answer(row, phase)
+
+    async def enable(self, symbol: str, wish: Wish) -> Response:
+        """Give the command unless the asset's phase is closed, and answer with what became of it."""
+        row = await self.desk.repeated(wish)
+        if row is None:
+            asset = await self._asset(symbol)
+            if wish.name == "enable" and not asset["phase_active"]:
+                return refused(f"its phase {asset['phase']} is not active", await self._gate(asset["phase"]))
+            row = await self.desk.give(wish)
+        return await self._answer(row, None)
+
+    async def symbol(self, text: str) -> str:
+        """Find the declared symbol; raises BadSymbol."""
+        async with self.pool.acquire() as conn:
+            return await symbol_of(conn, text)
+
+    async def _gate(self, phase: str) -> store.Row:
+        async with self.pool.acquire() as conn:
+            rows = await store.readiness(conn, phase)
+        if not rows:
+            raise HTTPException(404, f"no phase {phase!r} is declared; GET /phases/readiness lists them")
+        return rows[0]
+
+    async def _asset(self, symbol: str) -> store.Row:
+        async with self.pool.acquire() as conn:
+            return (await store.assets(conn, symbol))[0]
+
+    async def _answer(self, row: store.Row, phase: str | None) -> Response:
+        row = await self.desk.outcome(row, self.wait_seconds)
+        if row["status"] == "refused":
+            return refused(row["outcome"], await self._gate(phase) if phase else None)
+        return told(row, 202 if row["status"] == "pending" else 200)
+
+
+def told(row: store.Row, status: int) -> Response:
+    """Answer with a command."""
+    body = views.CommandView.model_validate(shown.command(row)).model_dump_json()
+    headers = {"Location": f"/commands/{row['id']}"}
+    return Response(body, status, headers, "application/json")
+
+
+def refused(reason: str, gate: store.Row | None) -> Response:
+    """Answer 409 with the reason and the gate."""
+    lines = [views.RequirementView.model_validate(r, from_attributes=True) for r in shown.requirements(gate or EMPTY)]
+    return Response(views.NotReady(error=reason, requirements=lines).model_dump_json(), 409, None, "application/json")
+
+
+EMPTY: store.Row = {"requirements": None}
+
+
+def routes(pool: Connection, desk: CommandDesk, tokens: Tokens, wait_seconds: float) -> APIRouter:
+    """Make the changing routes."""
+    router = APIRouter()
+    operations = Operations(pool, desk, wait_seconds)
+    operate = Depends(require(tokens, "operate"))
+    _add_phases(router, operations, operate)
+    _add_assets(router, operations, operate)
+    for name in RISK_WORDS:
+        _add_risk(router, desk, operate, name)
+    return router
+
+
+def _add_phases(router: APIRouter, operations: Operations, operate: Any) -> None:
+    @router.post("/phases/{phase}/activate", response_model=views.CommandView, responses=JUDGED, tags=["phases"])
+    async def activate(
+        phase: PhasePath, body: Note | None = None, force: Force = False, key: Key = None, caller: Caller = operate
+    ) -> Any:
+        """Open a phase that has met its gate; without a restart, from the next slice on."""
+        _may_force(force, caller)
+        return await operations.activate(phase, Wish("activate", phase, caller.by, _text(body), force, key))
+
+
+def _add_assets(router: APIRouter, operations: Operations, operate: Any) -> None:
+    @router.post("/assets/{symbol:path}/enable", response_model=views.CommandView, responses=JUDGED, tags=["assets"])
+    async def enable(
+        symbol: SymbolPath, body: Note | None = None, force: Force = False, key: Key = None, caller: Caller = operate
+    ) -> Any:
+        """Let an asset that has met its gate trade on paper."""
+        _may_force(force, caller)
+        known = await operations.symbol(symbol)
+        return await operations.enable(known, Wish("enable", known, caller.by, _text(body), force, key))
+
+    @router.post("/assets/{symbol:path}/disable", response_model=views.CommandView, responses=JUDGED, tags=["assets"])
+    async def disable(symbol: SymbolPath, body: Note | None = None, key: Key = None, caller: Caller = operate) -> Any:
+        """Let an asset open nothing new; what it holds may be closed."""
+        known = await operations.symbol(symbol)
+        return await operations.enable(known, Wish("disable", known, caller.by, _text(body), False, key))
+
+
+RISK_WORDS: dict[CommandName, str] = {
+    "halt": "Stop all entries from the next slice on; closing and reducing stay allowed.",
+    "resume": "Allow entries again from the next slice on; the drawdown's peak starts anew.",
+    "flatten": "Stop all entries and close every position, from the next slice on.",
+}
+
+
+def _add_risk(router: APIRouter, desk: CommandDesk, operate: Any, name: CommandName) -> None:
+    async def give(body: Note | None = None, key: Key = None, caller: Caller = operate) -> Any:
+        wish = Wish(name, None, caller.by, _text(body), False, key)
+        return told(await desk.give(wish), 202)
+
+    router.add_api_route(
+        f"/risk/{name}", give, methods=["POST"], status_code=202, response_model=views.CommandView, responses=AT_ONCE,
+        tags=["risk"], name=name, description=RISK_WORDS[name], operation_id=f"risk_{name}",
+    )  # fmt: skip
+
+
+def _text(body: Note | None) -> str:
+    return "" if body is None else body.note.strip()
+
+
+def _may_force(force: bool, caller: Caller) -> None:
+    if force and not allows(caller.scope, "live"):
+        raise HTTPException(403, "force=true needs a token of scope 'live'")

@@ -1,0 +1,129 @@
+"""From stored rows to what the API shows. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from services.contracts.messages import OrdersDecided, Requirement
+from services.contracts.messages import decode as decode_message
+
+NOT_STARTED = "not started"
+NOT_EVALUATED = "no full day has been evaluated yet"
+
+# The bar before real money, from the rollout plan; live trading adds a switch in config and environment on top.
+LIVE_TRADES = 20
+LIVE_PROFIT_FACTOR = 1.05
+
+_REQUIREMENTS = msgspec.json.Decoder(tuple[Requirement, ...])
+
+
+def run_of(mode: str | None) -> dict[str, Any]:
+    """Say which run the figures are from; everything is simulated while no live broker exists."""
+    return {"mode": mode or NOT_STARTED, "simulated": True}
+
+
+def phase(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Show one step of the ladder."""
+    evaluated = row["evaluated_at"] is not None
+    return {
+        "phase": row["phase"],
+        "order": row["phase_order"],
+        "asset_class": row["asset_class"],
+        "active": row["active"],
+        "activated_at": row["activated_at"],
+        "ready": row["ready"],
+        "min_capital": row["min_capital"],
+        "max_capital": row["max_capital"],
+        "evaluated_at": row["evaluated_at"],
+        "note": None if evaluated else NOT_EVALUATED,
+        "requirements": requirements(row),
+    }
+
+
+def requirements(row: Mapping[str, Any]) -> tuple[Requirement, ...]:
+    """Read a phase's requirements as they were last evaluated."""
+    return _REQUIREMENTS.decode(row["requirements"]) if row["requirements"] else ()
+
+
+def ladder(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Show all phases."""
+    times = [row["evaluated_at"] for row in rows if row["evaluated_at"] is not None]
+    return {
+        **run_of(rows[0]["mode"] if rows else None),
+        "equity": rows[0]["equity"] if rows else None,
+        "evaluated_at": max(times, default=None),
+        "phases": [phase(row) for row in rows],
+    }
+
+
+def not_ready(row: Mapping[str, Any]) -> str:
+    """Say in one line what a phase lacks."""
+    lacking = "; ".join(f"{r.name}: {r.missing}" for r in requirements(row) if not r.met)
+    return f"{row['phase']} is not ready: {lacking or NOT_EVALUATED}"
+
+
+def command(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a command."""
+    names = ("id", "name", "subject", "note", "forced", "given_at", "status", "outcome")
+    return {"by": row["given_by"], **{name: row[name] for name in names}}
+
+
+def risk(body: str | None) -> dict[str, Any]:
+    """Show the halt switch and the limits from risk's newest message."""
+    decided = decode_message(body) if body is not None else None
+    if not isinstance(decided, OrdersDecided):
+        return {"as_of": None, "halted": False, "reason": None, "limits": []}
+    return {
+        "as_of": decided.ts,
+        "halted": decided.halted is not None,
+        "reason": decided.halted,
+        "limits": [msgspec.structs.asdict(check) for check in decided.checks],
+    }
+
+
+def stages(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Show each stage's watermark, and how far it is behind what others have published."""
+    published = {row["stage"]: row["seq"] for row in rows}
+    newest = max((row["slice_ts"] for row in rows if row["slice_ts"] is not None), default=None)
+    return [
+        {
+            "stage": row["stage"],
+            "slice_ts": row["slice_ts"],
+            "messages": row["seq"],
+            "behind_messages": _behind(row["cursors"], published),
+            "behind_seconds": _seconds(row["slice_ts"], newest),
+            "config_version": row["config_version"],
+            "updated_at": row["updated_at"],
+        }
+        for row in rows
+    ]
+
+
+def live_reasons(asset: Mapping[str, Any], record: Mapping[str, Any], feeds: Sequence[Mapping[str, Any]]) -> list[str]:
+    """List what keeps an asset from real money; never empty, for no live broker exists."""
+    reasons = ["live trading is not part of this version: no broker with real money can be connected"]
+    if not asset["phase_active"]:
+        reasons.append(f"its phase {asset['phase']} is not active")
+    if not asset["trading_enabled"]:
+        reasons.append("it is not enabled for trading, not even on paper")
+    if asset["role"] == "research_only":
+        reasons.append("its role is research_only")
+    if not feeds:
+        reasons.append("no feed has delivered a candle yet")
+    if record["trades"] < LIVE_TRADES:
+        reasons.append(f"{record['trades']} closed trades, at least {LIVE_TRADES} are needed")
+    factor = record["profit_factor"]
+    if factor is None or factor < LIVE_PROFIT_FACTOR:
+        words = "not defined yet" if factor is None else f"{factor:.2f}"
+        reasons.append(f"profit factor {words}, at least {LIVE_PROFIT_FACTOR} is needed")
+    return reasons + [f"open system flag: {flag}" for flag in record["open_flags"]]
+
+
+def _behind(cursors: Mapping[str, Mapping[str, int]], published: Mapping[str, int]) -> int:
+    return sum(max(0, published.get(producer, seen) - seen) for by in cursors.values() for producer, seen in by.items())
+
+
+def _seconds(slice_ts: datetime | None, newest: datetime | None) -> float | None:
+    return None if slice_ts is None or newest is None else (newest - slice_ts).total_seconds()

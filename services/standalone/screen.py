@@ -1,0 +1,156 @@
+"""What a person sees while the standalone platform runs."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from services.ingestion.replay import Recorded
+from services.standalone.summary import Summary
+from services.standalone.training import Tell
+
+
+class ReplayProgress:
+    """The progress bar of a replay with a live summary line."""
+
+    def __init__(self, progress: Progress, task: TaskID, recorded: Recorded) -> None:
+        self.progress = progress
+        self.task = task
+        self.begins = recorded.span.begins
+
+    def reached(self, ts: datetime | None) -> None:
+        """Move the bar to the slice that execution has settled."""
+        if ts is not None:
+            self.progress.update(self.task, completed=int((ts - self.begins).total_seconds()) // 3600)
+
+    def line(self, books: Any, trades: Any) -> None:
+        """Say how the books stand."""
+        if books is not None:
+            text = f"{books['ts']:%Y-%m-%d}  equity {books['equity']:,.2f}  trades {trades['trades']}"
+            self.progress.update(self.task, description=text)
+
+
+class Screen:
+    """Prints to one console; quiet where nobody watches is rich's own matter."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+        self.begun = time.monotonic()
+
+    def step(self, name: str, text: str) -> None:
+        """Print a finished step."""
+        self.console.print(f"[green]✓[/] [bold]{name:<8}[/] {text}", highlight=False)
+
+    def recorded(self, recorded: Recorded) -> None:
+        """Say what will be replayed, and what was refused or left out."""
+        self.step("replay", f"{recorded.description} · {recorded.slices:,} slices · real recorded candles, paper money")
+        if recorded.refused:
+            self.console.print(f"  {recorded.refused} impossible candles refused, see table refused_candles")
+        for name, why in recorded.left_out:
+            self.console.print(f"  left out: {name} {why}", highlight=False)
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[Tell]:
+        """Show the training's progress."""
+        with self._progress("training") as (progress, task):
+
+            def tell(done: int, total: int, name: str) -> None:
+                progress.update(task, completed=done, total=total, description=f"training {name}")
+
+            yield tell
+
+    @contextlib.contextmanager
+    def replaying(self, recorded: Recorded) -> Iterator[ReplayProgress]:
+        """Show the replay's progress; afterwards the rate."""
+        begun = time.monotonic()
+        with self._progress("replaying", recorded.slices) as (progress, task):
+            yield ReplayProgress(progress, task, recorded)
+        seconds = max(time.monotonic() - begun, 1e-9)
+        self.step("loop", f"{recorded.slices:,} slices through all services in {seconds:.1f} s ({recorded.slices / seconds:.0f}/s)")
+
+    def result(self, summary: Summary | None, recorded: Recorded) -> None:
+        """Print what the run came to; every figure with its yardstick."""
+        if summary is None:
+            self.console.print("nothing was settled yet")
+            return
+        change = float(summary.equity / summary.first_equity - 1)
+        factor = "not defined (no losing trade)" if summary.profit_factor is None else f"{summary.profit_factor:.2f}"
+        self.console.print()
+        table = Table(title="Replay result: simulated on recorded candles, after costs", show_header=False)
+        table.add_row("slices", f"{summary.slices:,} to {summary.ts:%Y-%m-%d %H:%M} UTC")
+        table.add_row("equity", f"{summary.equity:,.2f} from {summary.first_equity:,.2f} ({change:+.2%})")
+        for symbol, held in _held(recorded).items():
+            table.add_row(f"  beside: {symbol} held", f"{held:+.2%}")
+        table.add_row("trades", f"{summary.trades} round trips, {summary.wins} with a profit; costs {summary.fees:,.2f} in fees")
+        table.add_row("profit factor", factor)
+        table.add_row("largest drawdown", f"{summary.max_drawdown:.2%}")
+        table.add_row("orders", ", ".join(f"{n} {status}" for status, n in summary.orders.items()) or "none")
+        self.console.print(table)
+        self.console.print("\n[bold]Forecasts beside the random walk, same hours[/]")
+        for _, words in summary.forecasts.values():
+            self.console.print(f"  {words}", highlight=False)
+        self.readiness(summary.readiness)
+
+    def readiness(self, rows: list[dict[str, Any]]) -> None:
+        """Print the ladder."""
+        self.console.print()
+        self.console.print(readiness_table(rows))
+
+    def serving(self, port: int, data: Path) -> None:
+        """Say where to look next."""
+        self.console.print(f"\nThe API is at http://127.0.0.1:{port} (docs at /docs), the tokens in {data}/api_tokens.yaml.")
+        self.console.print(f"Try: curl http://127.0.0.1:{port}/phases/readiness/phase_1_stocks")
+        self.console.print("     chloe sql 'select * from asset_performance order by day desc limit 5'")
+        self.console.print("Ctrl-C stops; the data stay, and the next start continues here.")
+
+    def live(self, port: int, data: Path) -> None:
+        """Say that the live feed is followed."""
+        self.step("live", "public exchange candles, paper money; a slice closes every hour")
+        self.serving(port, data)
+
+    @contextlib.contextmanager
+    def _progress(self, text: str, total: int | None = None) -> Iterator[tuple[Progress, TaskID]]:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+        )
+        with Progress(*columns, console=self.console, transient=True, refresh_per_second=4) as progress:
+            yield progress, progress.add_task(text, total=total)
+
+
+def readiness_table(rows: list[dict[str, Any]]) -> Table:
+    """Draw the ladder: one line a requirement, with threshold, current value and what is missing."""
+    table = Table(title="Phases: what may trade, and why the rest may not yet")
+    for name in ("phase", "state", "requirement", "asked", "is", "missing"):
+        table.add_column(name)
+    last = ""
+    for row in rows:
+        state = "[green]active[/]" if row["active"] else "[yellow]ready[/]" if row["ready"] else "closed"
+        asked = "" if row["requirement"] is None else f"{row['comparison']} {row['threshold']:g}"
+        current = "–" if row["current"] is None else f"{float(row['current']):.4g}"
+        mark = "" if row["met"] is None else "[green]✓[/] " if row["met"] else "[red]✗[/] "
+        first = row["phase"] != last
+        table.add_row(
+            row["phase"] if first else "", state if first else "", f"{mark}{row['requirement'] or 'open from the start'}",
+            asked, current if row["requirement"] else "", row["missing"] or "", end_section=False,
+        )  # fmt: skip
+        last = row["phase"]
+    return table
+
+
+def _held(recorded: Recorded) -> dict[str, float]:
+    """Return what simply holding each asset over the span would have made, before costs."""
+    held = {}
+    for one in recorded.series:
+        part = one.candles.between(recorded.span.begins, recorded.span.until)
+        if len(part):
+            held[one.symbol] = float(part.close[-1] / part.open[0] - 1)
+    return held
