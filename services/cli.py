@@ -89,9 +89,7 @@ def migrate() -> None:
 
 
 @app.command()
-def report(
-    data: Data = DATA, out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("reports")
-) -> None:
+def report(data: Data = DATA, out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("reports")) -> None:
     """Write trades.jsonl and pf_local.json from the stored trades."""
     commands.report(data, out)
 

@@ -64,7 +64,13 @@ def standalone(
 
 
 def run_backtest(
-    source: Path, since: datetime | None, until: datetime | None, ledger: Path | None, fills: Path | None, *, as_json: bool
+    source: Path,
+    since: datetime | None,
+    until: datetime | None,
+    ledger: Path | None,
+    fills: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Train, forecast and decide in memory; print the result and write the ledgers that were asked for."""
     parameters, configured = load_parameters(), inference_settings.load()
@@ -157,9 +163,8 @@ def readiness(url: str, phase: str | None, *, as_json: bool) -> None:
     for item in answer.get("phases", [answer]):
         base = {"phase": item["phase"], "active": item["active"], "ready": item["ready"]}
         empty = {"name": None, "comparison": None, "threshold": None, "current": None, "met": None, "missing": None}
-        for requirement in item["requirements"] or [empty]:
-            rows.append({**base, **requirement, "requirement": requirement["name"]})
-    Console().print(readiness_table(rows))
+        rows += [{**base, **asked, "requirement": asked["name"]} for asked in item["requirements"] or [empty]]
+    Console().print(readiness_table(rows, whole=phase is not None))
 
 
 def audit(url: str, symbol: str, *, as_json: bool) -> None:
@@ -199,7 +204,7 @@ def _ask(method: str, url: str, path: str, **more: Any) -> Any:
 def _with_standalone(data: Path, ask: Any) -> Any:
     """Ask the database of a data folder, joining its server or starting it for the moment."""
     if not (data / "pg").exists():
-        raise StartRefused(f"{data}: holds no standalone platform; run 'chloe standalone' first, or name one with --data")
+        raise StartRefused(f"{data}: holds no standalone platform; run 'chloe standalone' first, or name one by --data")
     started = servers.start(data)
 
     async def go() -> Any:

@@ -7,12 +7,15 @@ any change of shape.
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID, uuid5
 
 import msgspec
 
 VERSION = 1
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An aware datetime: one without a zone is refused when a message is read."""
 
 CHLOE_NAMESPACE = UUID("6f0d3a52-9d0b-5c3e-8f57-3c1f6f1f0c10")
 
@@ -36,7 +39,7 @@ class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag=True):
     """A whole message; the JSON field ``type`` names its class."""
 
-    ts: datetime
+    ts: Time
     """The moment the message is about: the slice's close, the bar's open for candles."""
 
 
@@ -73,7 +76,7 @@ class CandleClosed(Message, frozen=True):
     close: float
     volume: float
     source: str
-    received_at: datetime
+    received_at: Time
     revision: int = 0
 
 
@@ -82,7 +85,7 @@ class FeedAdvanced(Message, frozen=True):
 
     source: str
     timeframe: str
-    begins: datetime | None = None
+    begins: Time | None = None
     """Where the run's slices begin: candles before it are history, stored for features and training only."""
     ended: bool = False
     """True when a finite source (a replay) has delivered everything it has."""
@@ -94,7 +97,7 @@ class IndicatorObserved(Message, frozen=True):
     name: str
     symbol: str | None
     value: float
-    available_at: datetime
+    available_at: Time
     source: str
 
 
@@ -190,7 +193,7 @@ class Order(Struct, frozen=True):
     reference_price: Decimal
     stop_price: Decimal | None
     target_price: Decimal | None
-    expires_at: datetime | None
+    expires_at: Time | None
     """When the position must be left by (maximum hold); None for no limit."""
     bucket: int
     regime: str
@@ -245,7 +248,7 @@ class Fill(Struct, frozen=True):
     fee: Decimal
     slippage: Decimal
     reason: FillReason
-    filled_at: datetime
+    filled_at: Time
     """Open of the bar that filled it; stops and targets carry that bar's open too, for bars hide the minute."""
 
 
@@ -271,8 +274,8 @@ class Position(Struct, frozen=True):
     """Signed ``quantity * mark_price``, rounded to 8 places, account currency."""
     stop_price: Decimal | None
     target_price: Decimal | None
-    opened_at: datetime
-    expires_at: datetime | None
+    opened_at: Time
+    expires_at: Time | None
 
 
 class Trade(Struct, frozen=True):
@@ -282,8 +285,8 @@ class Trade(Struct, frozen=True):
     symbol: str
     asset_class: str
     side: Literal["long", "short"]
-    opened_at: datetime
-    closed_at: datetime
+    opened_at: Time
+    closed_at: Time
     quantity: Decimal
     """The largest absolute size the position had."""
     entry_price: Decimal

@@ -21,5 +21,9 @@ class StartRefused(ChloeError):
     """A service will not start as it is configured."""
 
 
+class BooksBroken(ChloeError):
+    """Cash, positions and fees do not add up to equity."""
+
+
 class StreamCorrupt(ChloeError):
     """Too many messages of a stream could not be read."""

@@ -1,4 +1,4 @@
-"""Which daily evaluation by phases a slice must have seen, so that activations take effect at the same slice everywhere."""
+"""Which daily evaluation a slice must have seen, so that activations take effect at the same slice everywhere."""
 
 from collections import deque
 from datetime import datetime, timedelta

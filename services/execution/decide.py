@@ -3,7 +3,7 @@
 Within a bar the worse outcome comes first: a bar that touches both stop and target counts as stopped.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
@@ -23,7 +23,8 @@ from services.contracts.messages import (
     Trade,
     decision_id,
 )
-from services.domain.money import money
+from services.domain.errors import BooksBroken
+from services.domain.money import ZERO, money
 from services.execution.book import Book, Holding, Protection, apply_fill, as_position, equity, imbalance, mark
 
 BAR = {"1h": timedelta(hours=1)}
@@ -40,6 +41,8 @@ class Quote:
     low: Decimal
     close: Decimal
     volume: Decimal
+    taken: Decimal = ZERO
+    """How much of the bar's volume our own market orders have used up already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Venue(Protocol):
     """A venue that fills inside recorded bars; pure, so that back-test and paper trading share it."""
 
     def at_market(self, side: Side, quantity: Decimal, price: Decimal, quote: Quote, cash: Decimal | None) -> Execution:
-        """Fill a market order near ``price``; buys never cost more than ``cash`` (None: a reduction, always allowed)."""
+        """Fill a market order near ``price``; buys cost at most ``cash`` (None: a reduction, always allowed)."""
         ...
 
     def at_limit(self, side: Side, quantity: Decimal, price: Decimal, quote: Quote) -> Execution:
@@ -115,7 +118,10 @@ def _quote(bar: Bar) -> Quote:
 
 
 def _protect(session: _Session, symbol: str, venue: Venue, *, at_open: bool) -> None:
-    """Fire a position's stop or target: at the open if the market gapped through it, else inside the bar."""
+    """Fire a position's stop or target: at the open if the market gapped through it, else inside the bar.
+
+    A position that was entered beyond its own stop or target leaves at the open too: no better price was traded.
+    """
     held, quote = session.book.positions[symbol], session.quotes.get(symbol)
     if quote is None:
         return
@@ -124,14 +130,20 @@ def _protect(session: _Session, symbol: str, venue: Venue, *, at_open: bool) -> 
         (quote.open, quote.open) if at_open else ((quote.low, quote.high) if long else (quote.high, quote.low))
     )
     side: Side = "sell" if long else "buy"
-    size = abs(held.quantity)
+    size, moment = abs(held.quantity), "open" if at_open else "inside"
     if held.stop_price is not None and (worst <= held.stop_price if long else worst >= held.stop_price):
-        price = quote.open if at_open else held.stop_price
+        price = min(held.stop_price, quote.open) if long else max(held.stop_price, quote.open)
         execution = venue.at_market(side, size, price, quote, None)
-        _enter(session, held, None, "stop", side, execution, "open" if at_open else "inside")
+        _take_volume(session, quote, execution)
+        _enter(session, held, None, "stop", side, execution, moment)
     elif held.target_price is not None and (best >= held.target_price if long else best <= held.target_price):
-        price = quote.open if at_open else held.target_price
-        _enter(session, held, None, "target", side, venue.at_limit(side, size, price, quote))
+        price = max(held.target_price, quote.open) if long else min(held.target_price, quote.open)
+        _enter(session, held, None, "target", side, venue.at_limit(side, size, price, quote), moment)
+
+
+def _take_volume(session: _Session, quote: Quote, execution: Execution) -> None:
+    """Leave less of the bar for what comes after: all market fills of a bar share its participation cap."""
+    session.quotes[quote.symbol] = replace(quote, taken=quote.taken + execution.quantity)
 
 
 def _fill_order(session: _Session, order: Order, venue: Venue) -> None:
@@ -140,12 +152,13 @@ def _fill_order(session: _Session, order: Order, venue: Venue) -> None:
         _outcome(session, order, Decimal(0), "no bar to fill in")
         return
     closing = held is not None and (held.quantity > 0) != (order.side == "buy")
-    if held is None and (order.reduce_only or order.reason == "increase"):
+    if not closing and (order.reduce_only or (held is None and order.reason == "increase")):
         _outcome(session, order, Decimal(0), "the position was closed before the order reached the market")
         return
     wanted = min(order.quantity, abs(held.quantity)) if closing and held else order.quantity
     cash = None if closing else session.book.cash
     execution = venue.at_market(order.side, wanted, quote.open, quote, cash)
+    _take_volume(session, quote, execution)
     if execution.quantity > 0:
         _enter(session, held, order, order.reason, order.side, execution)
     detail = execution.detail or ("" if wanted == order.quantity else "cut to the size of the position")
@@ -159,7 +172,7 @@ def _enter(
     reason: FillReason,
     side: Side,
     execution: Execution,
-    moment: str = "inside",
+    moment: str = "",
 ) -> None:
     about = order or held
     if about is None or execution.quantity <= 0:
@@ -201,7 +214,7 @@ def _outcome(session: _Session, order: Order, filled: Decimal, detail: str) -> N
 def _portfolio(book: Book, closed: SliceClosed, session: _Session) -> PortfolioSettled:
     difference = imbalance(book)
     if difference != 0:
-        raise ArithmeticError(f"slice {closed.ts.isoformat()}: the books differ from equity by {difference}")
+        raise BooksBroken(f"slice {closed.ts.isoformat()}: the books differ from equity by {difference}; trading stops")
     positions = tuple(as_position(held) for held in book.positions.values())
     return PortfolioSettled(
         ts=closed.ts,

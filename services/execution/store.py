@@ -10,8 +10,8 @@ on conflict do nothing
 """
 
 TRADE = """
-insert into trades (id, symbol, asset_class, side, opened_at, closed_at, quantity, entry_price, exit_price, fees, slippage,
-                    pnl, exit_reason, bucket, regime)
+insert into trades (id, symbol, asset_class, side, opened_at, closed_at, quantity, entry_price, exit_price, fees,
+                    slippage, pnl, exit_reason, bucket, regime)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 on conflict (id) do nothing
 """
@@ -56,8 +56,8 @@ async def save(conn: Connection, settled: PortfolioSettled, had_positions: bool)
         await conn.executemany(
             TRADE,
             [
-                (t.id, t.symbol, t.asset_class, t.side, t.opened_at, t.closed_at, t.quantity, t.entry_price, t.exit_price,
-                 t.fees, t.slippage, t.pnl, t.exit_reason, t.bucket, t.regime)
+                (t.id, t.symbol, t.asset_class, t.side, t.opened_at, t.closed_at, t.quantity, t.entry_price,
+                 t.exit_price, t.fees, t.slippage, t.pnl, t.exit_reason, t.bucket, t.regime)
                 for t in settled.trades
             ],
         )  # fmt: skip

@@ -91,7 +91,8 @@ def _lifespan(desk: CommandDesk) -> Callable[[FastAPI], Any]:
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = " ".join(str(error.detail).split())
+    unknown = error.status_code == 404 and error.detail == "Not Found"
+    detail = "there is no such route; /docs lists them" if unknown else " ".join(str(error.detail).split())
     return JSONResponse({"error": detail}, error.status_code, error.headers)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -24,6 +25,11 @@ def run_of(mode: str | None) -> dict[str, Any]:
     return {"mode": mode or NOT_STARTED, "simulated": True}
 
 
+def plain(amount: Decimal | None) -> str | None:
+    """Write an amount without an exponent."""
+    return None if amount is None else f"{amount:f}"
+
+
 def phase(row: Mapping[str, Any]) -> dict[str, Any]:
     """Show one step of the ladder."""
     evaluated = row["evaluated_at"] is not None
@@ -34,8 +40,8 @@ def phase(row: Mapping[str, Any]) -> dict[str, Any]:
         "active": row["active"],
         "activated_at": row["activated_at"],
         "ready": row["ready"],
-        "min_capital": row["min_capital"],
-        "max_capital": row["max_capital"],
+        "min_capital": plain(row["min_capital"]),
+        "max_capital": plain(row["max_capital"]),
         "evaluated_at": row["evaluated_at"],
         "note": None if evaluated else NOT_EVALUATED,
         "requirements": requirements(row),
@@ -52,7 +58,7 @@ def ladder(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     times = [row["evaluated_at"] for row in rows if row["evaluated_at"] is not None]
     return {
         **run_of(rows[0]["mode"] if rows else None),
-        "equity": rows[0]["equity"] if rows else None,
+        "equity": plain(rows[0]["equity"]) if rows else None,
         "evaluated_at": max(times, default=None),
         "phases": [phase(row) for row in rows],
     }

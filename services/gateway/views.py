@@ -2,12 +2,15 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 T = TypeVar("T")
+
+Amount = Annotated[Decimal, PlainSerializer(lambda value: f"{value:f}", return_type=str, when_used="json")]
+"""A decimal as plain text: 0.00000000, never 0E-8."""
 
 
 class View(BaseModel):
@@ -42,8 +45,8 @@ class PhaseView(View):
     active: bool
     activated_at: datetime | None
     ready: bool
-    min_capital: Decimal | None
-    max_capital: Decimal | None
+    min_capital: Amount | None
+    max_capital: Amount | None
     evaluated_at: datetime | None
     note: str | None = Field(description="Says so while nothing has been evaluated")
     requirements: list[RequirementView]
@@ -54,7 +57,7 @@ class PhaseDetail(PhaseView):
 
     mode: str
     simulated: bool
-    equity: Decimal | None
+    equity: Amount | None
 
 
 class Ladder(View):
@@ -62,7 +65,7 @@ class Ladder(View):
 
     mode: str = Field(examples=["replay"])
     simulated: bool = Field(description="True: no real money is traded")
-    equity: Decimal | None = Field(description="Equity after the newest slice")
+    equity: Amount | None = Field(description="Equity after the newest slice")
     evaluated_at: datetime | None
     phases: list[PhaseView]
 
@@ -139,7 +142,7 @@ class AuditView(View):
     newest_model: str | None
     trades: int
     wins: int
-    pnl: Decimal | None
+    pnl: Amount | None
     profit_factor: float | None
     max_drawdown: float | None
     open_flags: list[str]
@@ -170,13 +173,13 @@ class PositionView(View):
 
     symbol: str
     asset_class: str
-    quantity: Decimal
-    cost: Decimal
-    mark_price: Decimal
-    market_value: Decimal
-    unrealised_pnl: Decimal
-    stop_price: Decimal | None
-    target_price: Decimal | None
+    quantity: Amount
+    cost: Amount
+    mark_price: Amount
+    market_value: Amount
+    unrealised_pnl: Amount
+    stop_price: Amount | None
+    target_price: Amount | None
     opened_at: datetime
     expires_at: datetime | None
     as_of: datetime
@@ -188,12 +191,12 @@ class PortfolioView(View):
     mode: str
     simulated: bool
     as_of: datetime | None
-    starting_cash: Decimal | None
-    equity: Decimal | None
-    cash: Decimal | None
-    realised_pnl: Decimal | None
-    unrealised_pnl: Decimal | None
-    fees: Decimal | None
+    starting_cash: Amount | None
+    equity: Amount | None
+    cash: Amount | None
+    realised_pnl: Amount | None
+    unrealised_pnl: Amount | None
+    fees: Amount | None
     drawdown: float | None
     max_drawdown: float | None
     positions: list[PositionView]
@@ -203,8 +206,8 @@ class EquityPoint(View):
     """One point of the equity curve."""
 
     ts: datetime
-    equity: Decimal
-    cash: Decimal
+    equity: Amount
+    cash: Amount
 
 
 class OrderView(View):
@@ -215,14 +218,14 @@ class OrderView(View):
     symbol: str
     asset_class: str
     side: str
-    quantity: Decimal
+    quantity: Amount
     reason: str
     reduce_only: bool
     status: str
-    reference_price: Decimal | None
-    stop_price: Decimal | None
-    target_price: Decimal | None
-    filled_quantity: Decimal
+    reference_price: Amount | None
+    stop_price: Amount | None
+    target_price: Amount | None
+    filled_quantity: Amount
     detail: str
     updated_at: datetime
 
@@ -236,12 +239,12 @@ class TradeView(View):
     side: str
     opened_at: datetime
     closed_at: datetime
-    quantity: Decimal
-    entry_price: Decimal
-    exit_price: Decimal
-    fees: Decimal
-    slippage: Decimal
-    pnl: Decimal
+    quantity: Amount
+    entry_price: Amount
+    exit_price: Amount
+    fees: Amount
+    slippage: Amount
+    pnl: Amount
     exit_reason: str
     bucket: int
     regime: str
@@ -251,8 +254,8 @@ class LimitView(View):
     """One limit as it stood at the newest slice."""
 
     name: str
-    limit: Decimal | None
-    current: Decimal | None
+    limit: Amount | None
+    current: Amount | None
     passed: bool
 
 
@@ -264,8 +267,8 @@ class RiskEventView(View):
     symbol: str | None
     name: str
     severity: str
-    limit_value: Decimal | None
-    current_value: Decimal | None
+    limit_value: Amount | None
+    current_value: Amount | None
     detail: str
 
 
@@ -324,8 +327,8 @@ class PerformanceView(View):
     trades: int
     win_rate_pct: float | None
     profit_factor: float | None
-    pnl_usd: Decimal
-    fees_usd: Decimal
+    pnl_usd: Amount
+    fees_usd: Amount
     sharpe: float | None
     max_drawdown_pct: float | None
     exposure_pct: float | None

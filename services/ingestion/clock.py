@@ -49,7 +49,7 @@ def closable(state: ClockState, step: timedelta, now: datetime | None) -> list[d
     newest = max(state.through.values())
     waited_for = [t for name, t in state.through.items() if name not in state.ended]
     safe = min(waited_for, default=newest)
-    slices = []
+    slices: list[datetime] = []
     ts = state.last + step
     while len(slices) < BATCH and ts <= newest and (ts <= safe or (now is not None and now >= ts + GRACE)):
         slices.append(ts)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from services.contracts.messages import CandleClosed, FeedAdvanced, Message, encode
+from services.contracts.messages import CandleClosed, FeedAdvanced, encode
 from services.contracts.topics import CANDLES
 from services.domain.candles import SECONDS, Candles, Timeframe, moment
 from services.ingestion import source_store, store
@@ -102,8 +102,19 @@ def closed_candles(candles: Candles, source: str, received_at: datetime, revisio
     made = []
     for ts, *values in zip(*(column.tolist() for column in columns), strict=True):
         if ts in revisions:
-            message: Message = CandleClosed(
-                moment(ts), candles.symbol, candles.timeframe, *values, source, received_at, revisions[ts]
+            opened, high, low, close, volume = values
+            message = CandleClosed(
+                ts=moment(ts),
+                symbol=candles.symbol,
+                timeframe=candles.timeframe,
+                open=opened,
+                high=high,
+                low=low,
+                close=close,
+                volume=volume,
+                source=source,
+                received_at=received_at,
+                revision=revisions[ts],
             )
             made.append(outgoing(CANDLES.name, source, 0, message))
     return made

@@ -19,7 +19,8 @@ select symbol, asset_class from asset_registry where collecting and asset_class 
 
 # The slowest stage bounds how far a replay may run ahead; a stage without a row has not begun.
 SLOWEST = """
-select case when count(*) = cardinality($1::text[]) then min(slice_ts) end from stage_state where stage = any($1::text[])
+select case when count(*) = cardinality($1::text[]) then min(slice_ts) end
+from stage_state where stage = any($1::text[])
 """
 
 SINCE = """

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import reprlib
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,7 +45,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     try:
-        content = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader subclass
+        content = yaml.load(text, Loader=_UniqueKeyLoader)  # a SafeLoader subclass
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
@@ -77,8 +79,10 @@ def _first_problem(error: ValidationError) -> str:
         text = f"unknown key '{key}'"
     elif first["type"] == "missing":
         text = f"key '{key}' is missing"
+    elif first["type"] == "value_error":  # a check of ours, whose words name the value; the input is a whole section
+        text = f"key '{key}': {first['msg']}"
     else:
-        text = f"key '{key}': {first['msg']}, got {first['input']!r}"
+        text = f"key '{key}': {first['msg']}, got {reprlib.repr(first['input'])}"
     more = len(problems) - 1
     return text + (f" (and {more} more)" if more else "")
 
@@ -89,7 +93,9 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, f"key {key} is no name", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key '{key}' stands twice", key_node.start_mark)
             seen.add(key)

@@ -28,6 +28,7 @@ class Inbox:
             self._finish(envelope)
             return True
         if envelope.seq > last + 1:
+            self._finish(envelope)  # the outbox brings it again; unacknowledged it would hold up trimming for ever
             return False
         self._read[envelope.topic][envelope.producer] = envelope.seq
         self.queues[envelope.topic].append(envelope)

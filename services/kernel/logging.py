@@ -3,14 +3,16 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
-SECRET_KEY = re.compile(r"(password|token|secret|api_?key|authorization)", re.IGNORECASE)
+SECRET_WORD = r"(?:passw(?:or)?d|passphrase|token|secret|api[_-]?key|private[_-]?key|authorization|credential)"
+SECRET_KEY = re.compile(SECRET_WORD, re.IGNORECASE)
 SECRET_IN_TEXT = re.compile(
-    r"(?i)((?:password|token|secret|api_?key|authorization)[\"']?\s*[=:]\s*[\"']?(?:bearer\s+)?)([^\s&\"',;]+)|(://[^:/\s]*:)([^@\s]+)(@)"
+    rf"(?i)({SECRET_WORD}[\w-]*[\"']?\s*[=:]\s*[\"']?(?:(?:bearer|basic|token)\s+)?|\b(?:bearer|basic)\s+)([^\s&\"',;]+)"
+    r"|(://[^:/\s]*:)([^@\s]+)(@)"
 )
 
 
@@ -25,11 +27,21 @@ def scrub(text: str) -> str:
 
 def _scrub_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if SECRET_KEY.search(key):
-            event[key] = "***"
-        elif isinstance(value, str):
-            event[key] = scrub(value)
+        event[key] = _clean(key, value)
     return event
+
+
+def _clean(key: str, value: Any) -> Any:
+    """Scrub a value whatever its type, for renderers would write the rest out with ``repr``."""
+    if value is None or isinstance(value, bool | int | float):
+        return "***" if value is not None and SECRET_KEY.search(key) else value
+    if SECRET_KEY.search(key):
+        return "***"
+    if isinstance(value, Mapping):
+        return {str(inner): _clean(str(inner), content) for inner, content in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean(key, content) for content in value]
+    return scrub(value if isinstance(value, str) else str(value))
 
 
 def configure(level: str = "INFO", *, readable: bool | None = None) -> None:

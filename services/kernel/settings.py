@@ -4,7 +4,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,7 +15,7 @@ WEAK_PASSWORDS = frozenset({"", "postgres", "password", "changeme", "admin", "ch
 
 
 class Settings(BaseSettings):
-    """Read from ``CHLOE_*``; a ``*_FILE`` names a file that holds the secret, so that it never is in the environment."""
+    """Read from ``CHLOE_*``; a ``*_FILE`` names a file with the secret, so that it never is in the environment."""
 
     model_config = SettingsConfigDict(env_prefix="CHLOE_", frozen=True, extra="ignore")
 
@@ -65,12 +65,17 @@ def read_secret(path: Path) -> str:
 
 def _with_password(name: str, url: str, secret_file: Path | None) -> str:
     parts = urlsplit(url)
-    if parts.password is not None and parts.password.lower() in WEAK_PASSWORDS:
+    if parts.password is not None and unquote(parts.password).lower() in WEAK_PASSWORDS:
         raise StartRefused(f"{name}: an empty or well-known password; a service does not start with one")
     if secret_file is None:
         return url
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from None
     host = parts.hostname or "127.0.0.1"
-    address = host if parts.port is None else f"{host}:{parts.port}"
-    user = quote(parts.username or "", safe="")
+    host = f"[{host}]" if ":" in host else host
+    address = host if port is None else f"{host}:{port}"
+    user = quote(unquote(parts.username or ""), safe="")
     netloc = f"{user}:{quote(read_secret(secret_file), safe='')}@{address}"
     return urlunsplit(parts._replace(netloc=netloc))

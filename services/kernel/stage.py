@@ -2,7 +2,8 @@
 
 Guarantee: a decision is stored together with its outgoing message, the stage's state and its cursors, in one
 transaction. Whatever happens between any two lines, a restart continues from the stored row: inputs that are already
-counted are dropped, inputs that the stream lost are read from the outbox, outputs are published again, never recomputed.
+counted are dropped, inputs that the stream lost are read from the outbox, outputs are published again and never
+recomputed.
 """
 
 import asyncio
@@ -123,7 +124,7 @@ class StageLoop(Generic[E]):
             await self.streams.publish([], self.inbox.finished())
             await self._recover(self.topics)
             return
-        lost = {e.topic for e in envelopes if e.seq > 0 and not self.inbox.offer(e)}
+        lost = {e.topic for e in envelopes if not self.inbox.offer(e)}
         if lost:
             await self._recover(sorted(lost))
 

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from services.contracts.messages import AnyMessage, Message, decode, encode
+from services.contracts.topics import BY_NAME
 from services.kernel import metrics
 from services.kernel.errors import StreamCorrupt
 
@@ -53,8 +54,14 @@ def outgoing(topic: str, producer: str, seq: int, message: Message) -> Outgoing:
 
 
 def connect(url: str) -> RedisClient:
-    """Open a client; reads block longer than redis-py's default socket time-out, so that is switched off."""
-    return Redis.from_url(url, decode_responses=True, socket_timeout=None, health_check_interval=0)
+    """Open a client; reads block longer than redis-py's default socket time-out, so that is switched off.
+
+    Bytes that are no UTF-8 pass as surrogates, which no message can hold: they reach the dead-letter stream, not a
+    traceback inside the client that every restart would meet again.
+    """
+    return Redis.from_url(
+        url, decode_responses=True, encoding_errors="surrogateescape", socket_timeout=None, health_check_interval=0
+    )
 
 
 class Streams:
@@ -138,6 +145,8 @@ class Streams:
             message = decode(fields["body"])
             if type(message).__name__ != fields["type"]:
                 raise msgspec.ValidationError(f"field 'type' says {fields['type']}, body {type(message).__name__}")
+            if topic in BY_NAME and type(message) not in BY_NAME[topic].carries:
+                raise msgspec.ValidationError(f"a {type(message).__name__} does not belong on this stream")
             return Envelope(topic, fields["producer"], int(fields["seq"]), message, entry_id)
         except (msgspec.DecodeError, KeyError, ValueError) as error:
             reason = f"field {error} is missing" if isinstance(error, KeyError) else str(error)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -34,7 +34,7 @@ def entry_hash(seq: int, ts: datetime, activation: Activation, evidence: str, pr
     content = json.dumps(
         {
             "seq": seq,
-            "ts": ts.isoformat(),
+            "ts": ts.astimezone(UTC).isoformat(),  # as the database gives it back
             "activation": encode(activation).decode(),
             "evidence": evidence,
             "previous": previous_hash,

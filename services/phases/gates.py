@@ -1,5 +1,6 @@
 """Evaluate gates: each requirement with threshold, current value, met, and what is missing in words. Pure."""
 
+import math
 import operator
 from collections.abc import Callable, Collection, Mapping
 
@@ -81,7 +82,8 @@ def _missing(rule: Rule, current: float | None, summary: Summary | None, sources
         days = summary.days if summary else 0
         return f"not defined yet: {summary.trades if summary else 0} trades in {days} days"
     if rule.metric in ("profitable_days", "trades"):
-        lacking = int(rule.threshold - current) + (rule.comparison == ">")
+        short = rule.threshold - current
+        lacking = math.floor(short) + 1 if rule.comparison == ">" else math.ceil(short)
         noun = "profitable days" if rule.metric == "profitable_days" else "trades"
         return f"{lacking} more {noun if lacking != 1 else noun[:-1]}"
     form = "{:.1%}" if rule.metric in PERCENT else "{:.2f}"

@@ -69,14 +69,14 @@ async def seed(conn: Connection, params: PhasesParams) -> None:
     classes = params.assets.classes
     for name, phase in params.settings.phases.items():
         await conn.execute(
-            SEED_CLASS, name, phase.asset_class, phase.order, name in begun.phases, phase.min_capital, phase.max_capital,
-            classes[phase.asset_class].max_weight,
+            SEED_CLASS, name, phase.asset_class, phase.order, name in begun.phases, phase.min_capital,
+            phase.max_capital, classes[phase.asset_class].max_weight,
         )  # fmt: skip
     crypto = {p.asset_class for p in params.settings.phases.values() if p.order == 0}
     for symbol, asset in params.assets.assets.items():
         await conn.execute(
-            SEED_ASSET, symbol, asset.asset_class, params.assets.phase_of(symbol), asset.name, asset.asset_class in crypto,
-            symbol in begun.enabled, asset.tier, asset.role, asset.model_dump_json(),
+            SEED_ASSET, symbol, asset.asset_class, params.assets.phase_of(symbol), asset.name,
+            asset.asset_class in crypto, symbol in begun.enabled, asset.tier, asset.role, asset.model_dump_json(),
         )  # fmt: skip
 
 

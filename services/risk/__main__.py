@@ -1,8 +1,8 @@
 """Wire and run the risk service: ``python -m services.risk``."""
 
-from services.risk.service import load_stage
 from services.kernel.process import main, run_stage
 from services.kernel.settings import Settings
+from services.risk.service import load_stage
 
 
 async def serve(settings: Settings) -> None:

@@ -187,7 +187,7 @@ def _approve(desk: _Desk, proposal: Proposal, notional: Decimal, binding: Cap | 
     room.ordered.add(target.symbol)
     room.cash -= notional if long else ZERO
     room.heat += notional * Decimal(str(asset.stop_loss))
-    room.class_exposure[target.asset_class] = room.class_exposure.get(target.asset_class, ZERO) + notional
+    room.class_exposure[asset.asset_class] = room.class_exposure.get(asset.asset_class, ZERO) + notional
     room.notional_today[target.symbol] = room.notional_today.get(target.symbol, ZERO) + money(notional)
 
 

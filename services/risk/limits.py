@@ -66,8 +66,8 @@ def enabled(room: Room, p: Proposal) -> Gate:
 
 def class_active(room: Room, p: Proposal) -> Gate:
     """Let only asset classes trade whose phase is active."""
-    ok = p.target.asset_class in room.classes
-    return Gate("class_active", None if ok else f"asset class {p.target.asset_class} is not active")
+    declared = p.asset.asset_class  # what the message says of its class is not asked
+    return Gate("class_active", None if declared in room.classes else f"asset class {declared} is not active")
 
 
 def research_only(_: Room, p: Proposal) -> Gate:
@@ -121,7 +121,7 @@ def per_day(room: Room, p: Proposal, _: RiskSettings) -> Cap:
 
 
 def class_bound(room: Room, asset_class: str, settings: RiskSettings) -> Decimal | None:
-    """Return a class's largest exposure; None where cash alone bounds it (one class active, with no bound of its own)."""
+    """Return a class's largest exposure; None where cash alone bounds it (only one active, no bound of its own)."""
     own = room.class_weights.get(asset_class, Decimal(1))
     share = min(own, settings.max_class_weight) if len(room.classes) > 1 else own
     return None if share >= 1 else room.equity * share
@@ -129,8 +129,8 @@ def class_bound(room: Room, asset_class: str, settings: RiskSettings) -> Decimal
 
 def class_weight(room: Room, p: Proposal, settings: RiskSettings) -> Cap:
     """Bound one class's exposure, by the class's own bound and, with several classes active, the portfolio's."""
-    limit = class_bound(room, p.target.asset_class, settings)
-    used = room.class_exposure.get(p.target.asset_class, ZERO)
+    limit = class_bound(room, p.asset.asset_class, settings)
+    used = room.class_exposure.get(p.asset.asset_class, ZERO)
     return Cap("class_weight", limit, used, None if limit is None else limit - used)
 
 

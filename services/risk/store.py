@@ -11,8 +11,8 @@ ENABLED = "select symbol from asset_registry where trading_enabled order by symb
 CLASSES = "select distinct asset_class from asset_class_config where active order by asset_class"
 
 ORDER = """
-insert into orders (id, ts, symbol, asset_class, side, quantity, reason, reduce_only, status, reference_price, stop_price,
-                    target_price, detail)
+insert into orders (id, ts, symbol, asset_class, side, quantity, reason, reduce_only, status, reference_price,
+                    stop_price, target_price, detail)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 on conflict (id) do nothing
 """

@@ -8,8 +8,8 @@ def allocate(
 ) -> tuple[dict[str, float], float]:
     """Return weights per symbol and the cash weight; their sum is 1 (to float rounding).
 
-    Weights are proportional to positive scores and share at most ``1 - min_cash``. What a weight loses to the upper bound
-    goes to the others; where the lower bound cannot be met for all, the lowest score leaves.
+    Weights are proportional to positive scores and share at most ``1 - min_cash``. What a weight loses to the upper
+    bound goes to the others; where the lower bound cannot be met for all, the lowest score leaves.
     """
     wanted = {symbol: score for symbol, score in sorted(scores.items()) if score > 0}
     budget = 1.0 - min_cash

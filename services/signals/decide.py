@@ -105,8 +105,10 @@ def _target(
             reasons.append(f"score gives {share:.1%} of the portfolio")
         elif not enabled:
             reasons.append("not enabled for trading: collected and researched only")
-        elif leaning.action == "SELL":
+        elif leaning.action == "SELL" and "short" not in params.assets[f.symbol].sides:
             reasons.append("no short side in its profile: leave the position")
+        elif leaning.action == "SELL":
+            reasons.append(f"its share would be below {params.settings.min_weight:.0%}: only leave the position")
         else:
             reasons.append(f"its share would be below {params.settings.min_weight:.0%}")
             weight = None

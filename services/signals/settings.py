@@ -1,5 +1,7 @@
 """When a forecast becomes a signal and how the portfolio is divided (``config/signals.yaml``)."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from services.domain.assets import Section
@@ -16,7 +18,7 @@ class SignalSettings(Section):
     min_weight: float = Field(gt=0, le=1)
     max_weight: float = Field(gt=0, le=1)
     min_cash: float = Field(ge=0, lt=1)
-    risk_weights: dict[str, float] = {}
+    risk_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """Multiplies an asset's score; 1 where it is not named."""
 
     @model_validator(mode="after")

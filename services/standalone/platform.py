@@ -18,6 +18,8 @@ from services.risk.service import load_stage as risk
 from services.signals.service import load_stage as signals
 
 STAGES = ("clock", "inference", "signals", "risk", "execution", "phases")
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """What the loops need."""

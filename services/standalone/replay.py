@@ -8,7 +8,7 @@ from services.ingestion.replay import Recorded, claim, read
 from services.ingestion.replay import deliver as deliver_recorded
 from services.standalone.platform import Platform
 
-__all__ = ["Recorded", "claim", "deliver", "read", "reached_end", "wait_for_end"]
+__all__ = ["Recorded", "claim", "deliver", "reached_end", "read", "wait_for_end"]
 
 LOOK_SECONDS = 0.1
 

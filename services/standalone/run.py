@@ -62,9 +62,7 @@ async def run(wanted: Wanted, started: servers.Servers, screen: Screen) -> None:
                 await _replay(platform, recorded, configured, screen, wanted)
 
 
-async def _replay(
-    platform: Platform, recorded: Recorded, configured: Any, screen: Screen, wanted: Wanted
-) -> None:
+async def _replay(platform: Platform, recorded: Recorded, configured: Any, screen: Screen, wanted: Wanted) -> None:
     screen.recorded(recorded)
     with screen.training() as tell:
         trained = await training.train(platform.pool, recorded.series, configured, tell)

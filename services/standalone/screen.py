@@ -72,7 +72,8 @@ class Screen:
         with self._progress("replaying", recorded.slices) as (progress, task):
             yield ReplayProgress(progress, task, recorded)
         seconds = max(time.monotonic() - begun, 1e-9)
-        self.step("loop", f"{recorded.slices:,} slices through all services in {seconds:.1f} s ({recorded.slices / seconds:.0f}/s)")
+        rate = f"{recorded.slices / seconds:.0f} slices/s"
+        self.step("loop", f"{recorded.slices:,} slices through all services in {seconds:.1f} s ({rate})")
 
     def result(self, summary: Summary | None, recorded: Recorded) -> None:
         """Print what the run came to; every figure with its yardstick."""
@@ -87,7 +88,8 @@ class Screen:
         table.add_row("equity", f"{summary.equity:,.2f} from {summary.first_equity:,.2f} ({change:+.2%})")
         for symbol, held in _held(recorded).items():
             table.add_row(f"  beside: {symbol} held", f"{held:+.2%}")
-        table.add_row("trades", f"{summary.trades} round trips, {summary.wins} with a profit; costs {summary.fees:,.2f} in fees")
+        table.add_row("trades", f"{summary.trades} round trips, {summary.wins} with a profit")
+        table.add_row("fees paid", f"{summary.fees:,.2f}")
         table.add_row("profit factor", factor)
         table.add_row("largest drawdown", f"{summary.max_drawdown:.2%}")
         table.add_row("orders", ", ".join(f"{n} {status}" for status, n in summary.orders.items()) or "none")
@@ -104,7 +106,9 @@ class Screen:
 
     def serving(self, port: int, data: Path) -> None:
         """Say where to look next."""
-        self.console.print(f"\nThe API is at http://127.0.0.1:{port} (docs at /docs), the tokens in {data}/api_tokens.yaml.")
+        self.console.print(
+            f"\nConsole and API: http://127.0.0.1:{port}  (docs at /docs, tokens in {data}/api_tokens.yaml)"
+        )
         self.console.print(f"Try: curl http://127.0.0.1:{port}/phases/readiness/phase_1_stocks")
         self.console.print("     chloe sql 'select * from asset_performance order by day desc limit 5'")
         self.console.print("Ctrl-C stops; the data stay, and the next start continues here.")
@@ -126,24 +130,32 @@ class Screen:
             yield progress, progress.add_task(text, total=total)
 
 
-def readiness_table(rows: list[dict[str, Any]]) -> Table:
-    """Draw the ladder: one line a requirement, with threshold, current value and what is missing."""
-    table = Table(title="Phases: what may trade, and why the rest may not yet")
-    for name in ("phase", "state", "requirement", "asked", "is", "missing"):
-        table.add_column(name)
-    last = ""
+def readiness_table(rows: list[dict[str, Any]], *, whole: bool = False) -> Table:
+    """Draw the ladder: threshold, current value and what is missing; unless ``whole``, only up to the next phase."""
+    table = Table(title="Phases: what may trade, and why the rest may not yet", title_justify="left")
+    for name in ("phase", "requirement", "asked", "is", "missing"):
+        table.add_column(name, overflow="fold")
+    following = next((row["phase"] for row in rows if not row["active"]), None)
+    seen = set()
     for row in rows:
+        phase, first = row["phase"], row["phase"] not in seen
+        seen.add(phase)
         state = "[green]active[/]" if row["active"] else "[yellow]ready[/]" if row["ready"] else "closed"
-        asked = "" if row["requirement"] is None else f"{row['comparison']} {row['threshold']:g}"
-        current = "–" if row["current"] is None else f"{float(row['current']):.4g}"
-        mark = "" if row["met"] is None else "[green]✓[/] " if row["met"] else "[red]✗[/] "
-        first = row["phase"] != last
-        table.add_row(
-            row["phase"] if first else "", state if first else "", f"{mark}{row['requirement'] or 'open from the start'}",
-            asked, current if row["requirement"] else "", row["missing"] or "", end_section=False,
-        )  # fmt: skip
-        last = row["phase"]
+        label = f"[bold]{phase}[/]\n{state}" if first else ""
+        if not whole and not row["active"] and phase != following:
+            if first:
+                table.add_row(f"{phase}: {state}", "its turn comes later", "", "", "", style="dim", end_section=True)
+        elif row["requirement"] is None:
+            table.add_row(label, "open from the start", "", "", "", end_section=True)
+        else:
+            table.add_row(label, *_requirement(row))
     return table
+
+
+def _requirement(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    mark = "[green]✓[/]" if row["met"] else "[red]✗[/]"
+    current = "–" if row["current"] is None else f"{float(row['current']):.4g}"
+    return f"{mark} {row['requirement']}", f"{row['comparison']} {row['threshold']:g}", current, row["missing"] or ""
 
 
 def _held(recorded: Recorded) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Embedded PostgreSQL and Redis, from wheels, in a data folder that persists between runs."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -45,10 +46,7 @@ class Servers:
 
     def stop(self) -> None:
         """Stop both; data stay."""
-        try:
-            redis_sync.Redis(unix_socket_path=str(self._redis_socket)).shutdown(nosave=True)
-        except RedisError:
-            pass
+        _shut_down(self._redis_socket)
         if self._redis is not None:
             self._redis.wait(timeout=10)
         self._postgres.cleanup()
@@ -84,7 +82,7 @@ def _start_postgres(data: Path) -> Any:
     if first:
         with psycopg.connect(server.get_uri(), autocommit=True) as conn:
             for name, value in TUNING.items():
-                conn.execute(f"alter system set {name} = '{value}'")  # type: ignore[arg-type]
+                conn.execute(f"alter system set {name} = '{value}'")
             conn.execute("create database chloe")
         server.cleanup()
         server = library.PostgresServer(data, cleanup_mode="stop")
@@ -130,12 +128,14 @@ def _answers(client: Any) -> bool:
         return False
 
 
+def _shut_down(socket: Path) -> None:
+    with contextlib.suppress(RedisError, OSError):
+        redis_sync.Redis(unix_socket_path=str(socket)).shutdown(nosave=True)
+
+
 def _leave_old(folder: Path) -> None:
     """Stop servers that still run on a folder which is about to be removed."""
-    try:
-        redis_sync.Redis(unix_socket_path=str(folder / "redis.sock")).shutdown(nosave=True)
-    except (RedisError, OSError):
-        pass
+    _shut_down(folder / "redis.sock")
     pid_file = folder / "pg" / "postmaster.pid"
     if pid_file.exists():
         server = _embedded().get_server(folder / "pg", cleanup_mode="stop")

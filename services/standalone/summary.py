@@ -37,7 +37,8 @@ select max(1 - equity / peak) from (
 FORECASTS = """
 select f.symbol, f.expected_return, ln(c.close / f.close)
 from forecasts f
-join candles c on c.symbol = f.symbol and c.timeframe = '1h' and c.ts = f.ts + make_interval(hours => f.horizon_hours - 1)
+join candles c on c.symbol = f.symbol and c.timeframe = '1h'
+    and c.ts = f.ts + make_interval(hours => f.horizon_hours - 1)
 where f.expected_return <> 0
 order by f.symbol, f.ts
 """

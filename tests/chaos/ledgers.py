@@ -40,7 +40,9 @@ TABLES = {
         select ts, symbol, timeframe, open, high, low, close, volume, source, revision from candles
         order by symbol, ts""",
     "candle_revisions": "select ts, symbol, revision from candle_revisions order by symbol, ts",
-    "feed_health": "select symbol, source, last_ts, bars, gaps, refused, revisions, errors from feed_health order by 1, 2",
+    "feed_health": """
+        select symbol, source, last_ts, bars, gaps, refused, revisions, errors from feed_health
+        order by symbol, source""",
 }
 
 TOPICS = "select distinct topic from outbox order by topic"
@@ -94,5 +96,5 @@ def _difference(name: str, found: bytes, expected: bytes) -> str | None:
 
 
 def _copied(conn: psycopg.Connection[Any], query: str) -> bytes:
-    with conn.cursor() as cursor, cursor.copy(f"copy ({query}) to stdout") as rows:  # type: ignore[arg-type]
+    with conn.cursor() as cursor, cursor.copy(f"copy ({query}) to stdout") as rows:
         return b"".join(bytes(block) for block in rows)

@@ -1,8 +1,8 @@
 """Forks service processes from a parent that has imported everything, so that a restart costs milliseconds.
 
 Run as a script with the path of a JSON file (see :class:`processes.Services`). It reads one JSON line a command from
-standard input (``start``, ``kill``, ``poll``) and answers with one JSON line. At the end of its input it kills what is left.
-The parent never starts an event loop, a thread or LightGBM: a fork copies only the calling thread.
+standard input (``start``, ``kill``, ``poll``) and answers with one JSON line. At the end of its
+input it kills what is left. The parent never starts an event loop, a thread or LightGBM: a fork copies only the calling thread.
 """
 
 import asyncio
@@ -19,15 +19,14 @@ from typing import Any
 import uvloop
 
 from services.ingestion import service as ingestion
-from services.ingestion.service import Publisher, replay
+from services.ingestion.replay import Recorded, deliver
 from services.kernel import logging
 from services.kernel.config import config_version
 from services.kernel.database import connect_pool
 from services.kernel.errors import ChloeError
 from services.kernel.stage import LoopSettings, Stage, StageLoop
 from services.kernel.streams import Streams, connect
-from services.standalone.platform import PACED_BY, Platform
-from services.standalone.replay import SOURCE, Recorded
+from services.standalone.platform import Platform
 
 REFUSED = 3
 
@@ -78,8 +77,7 @@ class Zygote:
 
     async def _source(self) -> None:
         pool = await connect_pool(self.spec["database_url"], size=2, durable=True)
-        publisher = Publisher(pool, Streams(connect(self.spec["redis_url"]), SOURCE), SOURCE, "1h", self.version)
-        await replay(publisher, self.recorded.series, self.recorded.span, PACED_BY)
+        await deliver(pool, connect(self.spec["redis_url"]), self.recorded, self.version)
 
 
 def _run(service: Callable[[], Awaitable[None]], log: str) -> int:

@@ -1,11 +1,11 @@
-"""The paper venue: spread, slippage that grows with the square root of participation, fees, a participation cap. Pure."""
+"""The paper venue: spread, slippage that grows with the root of participation, fees, a participation cap. Pure."""
 
 from collections.abc import Mapping
 from decimal import Context, Decimal
 
 from services.contracts.messages import Side
 from services.domain.assets import AssetClass
-from services.domain.money import ZERO, floor, money, times
+from services.domain.money import PLACES, ZERO, floor, money, times
 from services.execution.decide import Execution, Quote
 from services.execution.settings import PaperSettings
 
@@ -25,10 +25,10 @@ class PaperVenue:
         costs = self.classes[quote.asset_class]
         if quote.volume <= 0:
             return Execution(ZERO, price, ZERO, ZERO, "no volume in the bar")
-        allowed = floor(quote.volume * self.settings.max_participation)
+        allowed = max(floor(quote.volume * self.settings.max_participation) - quote.taken, ZERO)
         size = min(quantity, allowed)
         detail = "cut by the participation cap" if size < quantity else ""
-        participation = _CONTEXT.divide(size, quote.volume)
+        participation = _CONTEXT.divide(quote.taken + size, quote.volume)
         worse_bps = (
             costs.spread_bps / 2 + self.settings.slippage_bps + self.settings.impact_bps * _CONTEXT.sqrt(participation)
         )
@@ -36,9 +36,10 @@ class PaperVenue:
         paid = money(price * (1 + sign * worse_bps * BPS))
         fee_rate = costs.fee_bps * BPS
         if side == "buy" and cash is not None:
-            affordable = floor(max(cash, ZERO) / (paid * (1 + fee_rate)) - Decimal("1E-8"))
+            # Notional and fee are rounded to 8 places one after the other, which can cost up to two of the last place.
+            affordable = floor(max(cash - 2 * PLACES, ZERO) / (paid * (1 + fee_rate)))
             if affordable < size:
-                size, detail = max(affordable, ZERO), "cut to the cash there is"
+                size, detail = affordable, "cut to the cash there is"
         return Execution(size, paid, times(times(size, paid), fee_rate), times(abs(paid - price), size), detail)
 
     def at_limit(self, side: Side, quantity: Decimal, price: Decimal, quote: Quote) -> Execution:

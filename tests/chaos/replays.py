@@ -1,0 +1,162 @@
+"""One short replay of the sample, the ledger that it must give, and databases that are ready to run it."""
+
+import asyncio
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import psycopg
+import redis as redis_sync
+from ledgers import Ledger
+from processes import KINDS, Services, wait_until
+from psycopg import conninfo
+
+from services.domain.assets import ASSETS_FILE, AssetsConfig
+from services.domain.candles import epoch
+from services.domain.ledger import fills_jsonl, trades_jsonl
+from services.inference import settings, training
+from services.inference import store as models
+from services.inference.registry import TrainedModel
+from services.ingestion.replay import Recorded, claim, read
+from services.kernel import database
+from services.kernel.config import load
+from services.research.backtest import BacktestResult, backtest
+from services.research.history import for_inference, forecasts, slices
+from services.research.parameters import load_parameters
+from services.standalone.replay import REACHED, reached_end
+
+SAMPLE = Path(__file__).parents[2] / "sample"
+BEGINS = datetime(2024, 8, 1, tzinfo=UTC)
+UNTIL = datetime(2024, 8, 13, tzinfo=UTC)
+HISTORY = timedelta(days=110)
+"""What the first models learn from; shorter than the sample's, so that training takes a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The recorded candles, the models that were trained on them, and the back-test's result."""
+
+    recorded: Recorded
+    trained: tuple[TrainedModel, ...]
+    expected: BacktestResult
+
+
+@cache
+def told() -> Told:
+    """Read, train and back-test once a session."""
+    whole = read(SAMPLE, load(AssetsConfig, ASSETS_FILE), BEGINS, UNTIL)
+    series = tuple(_cut(one) for one in whole.series)
+    recorded = Recorded(series, whole.span, whole.description, whole.refused, whole.left_out)
+    configured, parameters = settings.load(), load_parameters()
+    trained = tuple(training.walk_forward(for_inference(series), configured))
+    closed = slices(series, whole.span)
+    made = forecasts(series, closed, configured, trained)
+    sources = {name: "replay" in one.sources for name, one in parameters.assets.classes.items()}
+    return Told(recorded, trained, backtest(zip(closed, made, strict=True), parameters, sources))
+
+
+def _cut(one: Any) -> Any:
+    first, end = epoch(BEGINS - HISTORY), epoch(UNTIL)
+    candles = one.candles.take((one.candles.ts >= first) & (one.candles.ts < end))
+    assert np.all(np.diff(candles.ts) == 3600), f"{one.symbol}: the sample has a hole where this replay lies"
+    return type(one)(one.symbol, one.asset_class, candles, one.refused, one.repeated, one.files)
+
+
+@contextmanager
+def prepared(server_url: str, template: str) -> Iterator[str]:
+    """Make a database that is migrated, seeded, claimed for the replay and holds the models; drop it afterwards."""
+    name = f"chaos_{uuid4().hex}"
+    with psycopg.connect(server_url, autocommit=True) as conn:
+        conn.execute(f"create database {name} template {template}")
+    url = f"postgresql://postgres@/{name}?host={conninfo.conninfo_to_dict(server_url)['host']}"
+    try:
+        asyncio.run(register(url))
+        yield url
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as conn:
+            conn.execute(f"drop database {name} with (force)")
+
+
+async def register(url: str) -> None:
+    """Claim a migrated and seeded database for the replay and store the models."""
+    pool = await database.connect_pool(url, size=1)
+    async with pool.acquire() as conn, conn.transaction():
+        await claim(conn, told().recorded, "1h")
+        await models.save_models(conn, told().trained)
+    await pool.close()
+
+
+def services(folder: Path, database_url: str, redis_url: str, **spec: Any) -> Services:
+    """Make the parent of the service processes for the replay; slices come six hours at a time.
+
+    Small chunks keep every process busy through the whole replay, so that kills meet all of them at work.
+    """
+    redis_sync.Redis.from_url(redis_url).flushall()
+    folder.mkdir(parents=True, exist_ok=True)
+    recorded = folder / "recorded.pickle"
+    recorded.write_bytes(pickle.dumps(told().recorded))
+    spaced: dict[str, Any] = {"chunk_hours": 6, "ahead_hours": 18, **spec}
+    return Services(folder, database_url=database_url, redis_url=redis_url, recorded=str(recorded), **spaced)
+
+
+class Progress:
+    """How far a replay is, seen from outside; survives a database that is away."""
+
+    def __init__(self, database_url: str) -> None:
+        self.url = database_url
+        self._conn: psycopg.Connection[Any] | None = None
+
+    def look(self) -> tuple[int, bool]:
+        """Return the number of slices settled so far, and whether the replay has reached its end."""
+        try:
+            self._conn = self._conn or psycopg.connect(self.url, autocommit=True)
+            row = self._conn.execute(REACHED).fetchone()
+        except psycopg.OperationalError:
+            self.close()
+            return 0, False
+        assert row is not None
+        settled = row[0]
+        count = 0 if settled is None else int((settled - BEGINS) / timedelta(hours=1))
+        return count, reached_end(BEGINS, UNTIL, *row)
+
+    def ended(self) -> bool:
+        """Say whether the replay has reached its end."""
+        return self.look()[1]
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._conn is not None:
+            self._conn.close()
+        self._conn = None
+
+
+def run_undisturbed(folder: Path, database_url: str, redis_url: str, **spec: Any) -> None:
+    """Run the replay through all processes without touching them."""
+    progress = Progress(database_url)
+    with services(folder, database_url, redis_url, **spec) as running:
+        assert running.threads_at_fork == 1, "forking is only safe while the parent has a single thread"
+        running.start(*KINDS)
+
+        def ended() -> bool:
+            running.check()
+            return progress.ended()
+
+        wait_until(ended, what="the undisturbed replay")
+    progress.close()
+
+
+def assert_equals_backtest(found: Ledger) -> None:
+    """Compare the ledger files and the equity with the back-test's."""
+    expected = told().expected
+    assert len(expected.trades) >= 3, "the replay is meant to trade"
+    assert found.parts["trades.jsonl"] == trades_jsonl(expected.trades)
+    assert found.parts["fills.jsonl"] == fills_jsonl(expected.fills)
+    equity = [line.split(b"\t")[2] for line in found.parts["portfolio_equity"].splitlines()]
+    assert equity == [f"{amount:.8f}".encode() for _, amount in expected.equity]
