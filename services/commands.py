@@ -145,12 +145,8 @@ def sql(data: Path, query: str) -> None:
             raise ApiError(f"sql: {error}") from None
 
     rows = _with_standalone(data, ask)
-    table = Table()
-    for name in rows[0].keys() if rows else ():
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(table if rows else "no rows")
+    names = list(rows[0].keys()) if rows else []
+    _print_rows(names, [["" if value is None else str(value) for value in row.values()] for row in rows])
 
 
 def readiness(url: str, phase: str | None, *, as_json: bool) -> None:
@@ -170,7 +166,18 @@ def readiness(url: str, phase: str | None, *, as_json: bool) -> None:
 def audit(url: str, symbol: str, *, as_json: bool) -> None:
     """Ask the API for an asset's audit and print it."""
     answer = _get(url, f"/assets/{symbol}/audit")
-    Console().print_json(json.dumps(answer)) if not as_json else print(json.dumps(answer, indent=2))  # noqa: T201
+    if as_json:
+        print(json.dumps(answer, indent=2))  # noqa: T201
+        return
+    reasons = answer.pop("reasons")
+    table = Table(title=f"{answer['symbol']}: what is known about its right to trade", show_header=False)
+    for name, value in answer.items():
+        shown = value if isinstance(value, str) else json.dumps(value)
+        table.add_row(name.replace("_", " "), "–" if value in (None, []) else shown)
+    Console().print(table)
+    Console().print("Ready for live trading." if not reasons else "Why it may not trade live:", highlight=False)
+    for reason in reasons:
+        Console().print(f"  - {reason}", highlight=False, soft_wrap=True)
 
 
 def post(url: str, path: str, note: str, token: str | None, data: Path) -> None:
@@ -181,7 +188,9 @@ def post(url: str, path: str, note: str, token: str | None, data: Path) -> None:
     if token is None:
         raise ApiError(f"no token: give --token or CHLOE_TOKEN, or --data with the folder that holds {tokens.name}")
     answer = _ask("POST", url, path, headers={"Authorization": f"Bearer {token}"}, json={"note": note})
-    Console().print_json(json.dumps(answer))
+    subject = f" {answer['subject']}" if answer["subject"] else ""
+    outcome = answer["outcome"] or f"the next slice takes it in, see {url}/commands/{answer['id']}"
+    Console().print(f"{answer['name']}{subject}: {answer['status']}; {outcome}", highlight=False, soft_wrap=True)
 
 
 def _get(url: str, path: str) -> Any:
@@ -220,6 +229,25 @@ def _with_standalone(data: Path, ask: Any) -> Any:
         started.leave()
 
 
+def _print_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows as a table if it fits the screen, else each row as lines of name and value."""
+    console = Console()
+    if not rows:
+        console.print("no rows")
+        return
+    wide = sum(max(len(name), *(len(row[i]) for row in rows)) + 3 for i, name in enumerate(names)) + 1
+    fits = wide <= console.width
+    table = Table(*names) if fits else Table(show_header=False)
+    for row in rows:
+        if fits:
+            table.add_row(*row)
+            continue
+        for name, value in zip(names, row, strict=True):
+            table.add_row(name, value)
+        table.add_section()
+    console.print(table)
+
+
 def _factor(pnls: Sequence[float]) -> dict[str, Any]:
     won, lost = sum(p for p in pnls if p > 0), -sum(p for p in pnls if p <= 0)
     return {"trades": len(pnls), "profit_factor": profit_factor(won, lost), "pnl": round(sum(pnls), 8)}
@@ -241,5 +269,5 @@ def _print_backtest(result: BacktestResult, recorded: Recorded, *, as_json: bool
         return
     table = Table(title="Back-test: simulated on recorded candles, after costs", show_header=False)
     for name, value in content.items():
-        table.add_row(name, str(value))
+        table.add_row(name.replace("_", " "), f"{value:,.2f}" if isinstance(value, float) else str(value))
     Console().print(table)

@@ -1,9 +1,10 @@
-"""Migrate the database as its owner, then let two logins in: the services' and the readers'.
+"""Migrate the database as its owner, fill its registries, then let two logins in: the services' and the readers'.
 
 The schema's migrations make the group roles ``chloe_service`` and ``chloe_reader`` and say what each may do; the logins
 belong to this installation, for their passwords are its secrets. Running it again renews both passwords.
 """
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +12,13 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
+from services.kernel.database import connect_pool
 from services.kernel.errors import ChloeError
 from services.kernel.migrate import migrate
 from services.kernel.settings import from_environment, read_secret
+from services.phases.decide import PhasesParams
+from services.phases.service import load_params
+from services.phases.store import seed
 
 SECRETS = Path("/run/secrets")
 
@@ -62,10 +67,21 @@ def close_to_others(connection: psycopg.Connection) -> None:
     connection.execute(sql.SQL("grant temporary on database {} to chloe_service").format(database))
 
 
+async def fill_registries(dsn: str, params: PhasesParams) -> None:
+    """Bring the registries to the configuration's facts; what has been activated or enabled stays."""
+    async with await connect_pool(dsn, size=1) as pool, pool.acquire() as conn, conn.transaction():
+        await seed(conn, params)
+
+
 def prepare(dsn: str, secrets: Path) -> str:
-    """Migrate and make the logins; return the kind of server. Running it twice changes nothing but passwords."""
+    """Migrate, fill the registries, make the logins; return the kind of server. A second run only renews passwords.
+
+    Raises ChloeError for a wrong configuration or password before it touches the database.
+    """
     passwords = {login: read_secret(secrets / login.secret) for login in LOGINS}
+    params = load_params()
     kind = migrate(dsn)
+    asyncio.run(fill_registries(dsn, params))
     with psycopg.connect(dsn) as connection:
         close_to_others(connection)
         for login, password in passwords.items():

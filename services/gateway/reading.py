@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 
 from services.domain.assets import normalise_symbol
 from services.domain.ledger import trades_jsonl
-from services.gateway import shown, store, views
+from services.gateway import shown, store, trading_views, views
 from services.kernel.database import Connection
 
 NDJSON = "application/x-ndjson"
@@ -118,19 +118,19 @@ def _add_phases_and_assets(router: APIRouter, conn_of: Any) -> None:
 
 
 def _add_trading(router: APIRouter, conn_of: Any) -> None:
-    @router.get("/signals", response_model=views.Listing[views.SignalView], responses=MISSING, tags=["trading"])
+    @router.get("/signals", response_model=views.Listing[trading_views.SignalView], responses=MISSING, tags=["trading"])
     async def signals(symbol: SymbolQuery = None, limit: Limit = 50, conn: Connection = conn_of) -> Any:
         """Show each asset's newest signal with its reasons; with a symbol, its newest signals."""
         return await listing(conn, await store.signals(conn, await optional_symbol(conn, symbol), limit))
 
-    @router.get("/portfolio", response_model=views.PortfolioView, tags=["trading"])
+    @router.get("/portfolio", response_model=trading_views.PortfolioView, tags=["trading"])
     async def portfolio(conn: Connection = conn_of) -> Any:
         """Show the books after the newest slice: cash plus the positions' value is equity, exactly."""
-        books = await store.portfolio(conn) or dict.fromkeys(views.PortfolioView.model_fields)
+        books = await store.portfolio(conn) or dict.fromkeys(trading_views.PortfolioView.model_fields)
         run, held = shown.run_of(await mode(conn)), await store.positions(conn)
         return {**books, **run, "as_of": books.get("ts"), "positions": held}
 
-    @router.get("/portfolio/equity", response_model=views.Listing[views.EquityPoint], tags=["trading"])
+    @router.get("/portfolio/equity", response_model=views.Listing[trading_views.EquityPoint], tags=["trading"])
     async def equity(
         since: Annotated[AwareDatetime | None, Query(description="First slice, with its offset")] = None,
         points: Annotated[int, Query(ge=2, le=5000, description="About so many points")] = 500,
@@ -139,17 +139,17 @@ def _add_trading(router: APIRouter, conn_of: Any) -> None:
         """Show the equity curve, thinned; the newest slice is always in."""
         return await listing(conn, await store.equity(conn, since, points))
 
-    @router.get("/positions", response_model=views.Listing[views.PositionView], tags=["trading"])
+    @router.get("/positions", response_model=views.Listing[trading_views.PositionView], tags=["trading"])
     async def positions(conn: Connection = conn_of) -> Any:
         """Show what is held now."""
         return await listing(conn, await store.positions(conn))
 
-    @router.get("/orders", response_model=views.Listing[views.OrderView], tags=["trading"])
+    @router.get("/orders", response_model=views.Listing[trading_views.OrderView], tags=["trading"])
     async def orders(status: Status | None = None, limit: Limit = 100, conn: Connection = conn_of) -> Any:
         """Show the newest orders, refused ones with their reasons."""
         return await listing(conn, await store.orders(conn, status, limit))
 
-    @router.get("/trades", response_model=views.Listing[views.TradeView], responses=LEDGER, tags=["trading"])
+    @router.get("/trades", response_model=views.Listing[trading_views.TradeView], responses=LEDGER, tags=["trading"])
     async def trades(
         limit: Limit = 100,
         format: Annotated[
@@ -163,7 +163,7 @@ def _add_trading(router: APIRouter, conn_of: Any) -> None:
             return Response(trades_jsonl(await store.load_trades(conn)), media_type=NDJSON, headers=run)
         return await listing(conn, await store.trades(conn, limit))
 
-    @router.get("/performance", response_model=views.Listing[views.PerformanceView], tags=["trading"])
+    @router.get("/performance", response_model=views.Listing[trading_views.PerformanceView], tags=["trading"])
     async def performance(conn: Connection = conn_of) -> Any:
         """Show each asset's record to date, after costs."""
         return await listing(conn, await store.performance(conn))

@@ -1,6 +1,6 @@
 """What the API answers, as documented models. Amounts are decimal texts in account currency; 0.1 is 10 %."""
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
@@ -62,6 +62,44 @@ class PhaseDetail(PhaseView):
 
 class Ladder(View):
     """All phases in their order."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "mode": "replay",
+                    "simulated": True,
+                    "equity": "1065.57929335",
+                    "evaluated_at": "2024-03-05T00:00:00Z",
+                    "phases": [
+                        {
+                            "phase": "phase_1_stocks",
+                            "order": 1,
+                            "asset_class": "stocks",
+                            "active": False,
+                            "activated_at": None,
+                            "ready": False,
+                            "min_capital": "3000.00000000",
+                            "max_capital": "5000.00000000",
+                            "evaluated_at": "2024-03-05T00:00:00Z",
+                            "note": None,
+                            "requirements": [
+                                {
+                                    "name": "profitable_days (crypto, last 60 d)",
+                                    "comparison": ">=",
+                                    "threshold": 30,
+                                    "current": 18,
+                                    "met": False,
+                                    "missing": "12 more profitable days",
+                                }
+                            ],
+                        }
+                    ],
+                }
+            ]
+        },
+    )
 
     mode: str = Field(examples=["replay"])
     simulated: bool = Field(description="True: no real money is traded")
@@ -150,106 +188,6 @@ class AuditView(View):
     reasons: list[str]
 
 
-class SignalView(View):
-    """What was wanted for an asset at a slice, and why."""
-
-    id: UUID
-    ts: datetime
-    symbol: str
-    asset_class: str
-    action: Literal["BUY", "SELL", "HOLD"]
-    level: str
-    expected_return: float
-    confidence: float
-    bucket: int
-    regime: str
-    threshold: float
-    weight: float | None = Field(description="Wanted share of equity; None leaves the position as it is")
-    reasons: list[str]
-
-
-class PositionView(View):
-    """An open position; ``quantity`` is negative when short."""
-
-    symbol: str
-    asset_class: str
-    quantity: Amount
-    cost: Amount
-    mark_price: Amount
-    market_value: Amount
-    unrealised_pnl: Amount
-    stop_price: Amount | None
-    target_price: Amount | None
-    opened_at: datetime
-    expires_at: datetime | None
-    as_of: datetime
-
-
-class PortfolioView(View):
-    """The books after the newest slice; all None before the first."""
-
-    mode: str
-    simulated: bool
-    as_of: datetime | None
-    starting_cash: Amount | None
-    equity: Amount | None
-    cash: Amount | None
-    realised_pnl: Amount | None
-    unrealised_pnl: Amount | None
-    fees: Amount | None
-    drawdown: float | None
-    max_drawdown: float | None
-    positions: list[PositionView]
-
-
-class EquityPoint(View):
-    """One point of the equity curve."""
-
-    ts: datetime
-    equity: Amount
-    cash: Amount
-
-
-class OrderView(View):
-    """An order that was wanted, and what became of it."""
-
-    id: UUID
-    ts: datetime
-    symbol: str
-    asset_class: str
-    side: str
-    quantity: Amount
-    reason: str
-    reduce_only: bool
-    status: str
-    reference_price: Amount | None
-    stop_price: Amount | None
-    target_price: Amount | None
-    filled_quantity: Amount
-    detail: str
-    updated_at: datetime
-
-
-class TradeView(View):
-    """A round trip after costs."""
-
-    id: UUID
-    symbol: str
-    asset_class: str
-    side: str
-    opened_at: datetime
-    closed_at: datetime
-    quantity: Amount
-    entry_price: Amount
-    exit_price: Amount
-    fees: Amount
-    slippage: Amount
-    pnl: Amount
-    exit_reason: str
-    bucket: int
-    regime: str
-
-
 class LimitView(View):
     """One limit as it stood at the newest slice."""
 
@@ -274,6 +212,25 @@ class RiskEventView(View):
 
 class CommandView(View):
     """An operator's command and what became of it."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "0d6d3ad2-95c0-5f1e-9b5e-1b0a3d3f7a11",
+                    "name": "halt",
+                    "subject": None,
+                    "by": "operate (kim)",
+                    "note": "exchange maintenance",
+                    "forced": False,
+                    "given_at": "2024-03-05T00:00:00Z",
+                    "status": "pending",
+                    "outcome": None,
+                }
+            ]
+        },
+    )
 
     id: UUID
     name: str
@@ -316,24 +273,6 @@ class ModelView(View):
     metrics: Any
     artefact_sha256: str
     created_at: datetime
-
-
-class PerformanceView(View):
-    """One asset's record to date, after costs."""
-
-    symbol: str
-    asset_class: str
-    as_of: date
-    trades: int
-    win_rate_pct: float | None
-    profit_factor: float | None
-    pnl_usd: Amount
-    fees_usd: Amount
-    sharpe: float | None
-    max_drawdown_pct: float | None
-    exposure_pct: float | None
-    tier: int | None
-    trading_enabled: bool | None
 
 
 class StageView(View):

@@ -20,6 +20,7 @@ from services.ingestion.files import CandleFile
 from services.kernel import database, metrics
 from services.kernel.database import Connection
 from services.kernel.logging import get
+from services.kernel.stage import outlast
 from services.kernel.streams import Outgoing, Streams, outgoing
 
 CHUNK = timedelta(hours=48)
@@ -27,6 +28,8 @@ AHEAD = timedelta(hours=144)
 WAIT_SECONDS = 0.02
 POLL_SECONDS = 2.0
 GRACE = timedelta(seconds=20)
+RETRY_SECONDS = 0.2
+PATIENCE_SECONDS = 5.0
 
 
 class SourceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,7 +124,19 @@ def closed_candles(candles: Candles, source: str, received_at: datetime, revisio
 
 
 async def replay(publisher: Publisher, series: Sequence[CandleFile], span: Span, stage_names: Sequence[str]) -> None:
-    """Deliver recorded candles in time order, never far ahead of the slowest stage; returns when all is delivered."""
+    """Deliver recorded candles in time order, never far ahead of the slowest stage; returns when all is delivered.
+
+    Outlasts outages of either server; raises StartRefused while another process delivers under the same name.
+    """
+
+    async def attempt() -> None:
+        async with database.sole(publisher.pool, publisher.name, patience_seconds=PATIENCE_SECONDS):
+            await _replay(publisher, series, span, stage_names)
+
+    await outlast(attempt, get(publisher.name), RETRY_SECONDS)
+
+
+async def _replay(publisher: Publisher, series: Sequence[CandleFile], span: Span, stage_names: Sequence[str]) -> None:
     await publisher.restore()
     if publisher.state.ended:
         return
@@ -136,7 +151,7 @@ async def replay(publisher: Publisher, series: Sequence[CandleFile], span: Span,
 
 
 async def _store_history(publisher: Publisher, series: Sequence[CandleFile], span: Span) -> None:
-    """Store what lies before the first slice, the refused rows, and which symbols are collected."""
+    """Store what lies before the first slice, the refused rows, and which symbols are collected; promise that much."""
     now = datetime.now(UTC)
     step = timedelta(seconds=SECONDS[publisher.timeframe])
     async with publisher.pool.acquire() as conn, conn.transaction():
@@ -159,6 +174,8 @@ async def _store_history(publisher: Publisher, series: Sequence[CandleFile], spa
                 refused=count,
             )
             await store.update_feed_health(conn, health, now)
+        promise = await publisher.promise(conn, span.begins, begins=span.begins, ended=False)
+    await publisher.publish([], promise)
 
 
 async def _wait_for_stages(publisher: Publisher, upto: datetime, begins: datetime, stage_names: Sequence[str]) -> None:
@@ -184,8 +201,7 @@ async def _deliver(
             metrics.CANDLES_STORED.labels(publisher.name).inc(stored.new)
             metrics.CANDLES_REVISED.labels(publisher.name).inc(stored.revised)
             messages += closed_candles(part, publisher.name, now, stored.written)
-        first = span.begins if since == span.begins else None
-        promise = await publisher.promise(conn, upto, begins=first, ended=upto >= span.until)
+        promise = await publisher.promise(conn, upto, begins=None, ended=upto >= span.until)
     messages.sort(key=lambda out: out.message.ts)
     await publisher.publish(messages, promise)
 
@@ -202,7 +218,15 @@ class LiveCandles:
         self.log = get(publisher.name)
 
     async def run(self) -> None:
-        """Back-fill, then follow the exchange for ever."""
+        """Back-fill, then follow the exchange for ever; outlasts outages, refuses to be the second of its name."""
+        await outlast(self._run, self.log, RETRY_SECONDS)
+
+    async def _run(self) -> None:
+        name = self.publisher.name
+        async with database.sole(self.publisher.pool, name, patience_seconds=PATIENCE_SECONDS):
+            await self._follow()
+
+    async def _follow(self) -> None:
         await self.publisher.restore()
         since = self.feed.clock() - self.history
         symbols = await self.symbols()

@@ -4,8 +4,11 @@
 transaction that stores the decision, so that a stage can be killed at any instant.
 """
 
+import asyncio
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -17,6 +20,11 @@ from services.kernel.logging import scrub
 
 Connection: TypeAlias = Any
 """An ``asyncpg`` connection or pooled proxy (asyncpg ships no complete types)."""
+
+# A session's lock, so that the server lets go of it when the process dies, after what it still had under way.
+LOCK_SPACE = 410_720
+TRY_LOCK = "select pg_try_advisory_lock($1, hashtext($2))"
+LOCK_LOOK_SECONDS = 0.02
 
 LOAD_STATE = "select slice_ts, seq, cursors::text, state::text from stage_state where stage = $1"
 
@@ -85,6 +93,22 @@ async def connect_pool(dsn: str, *, size: int = 4, durable: bool = True) -> Conn
         return await asyncpg.create_pool(dsn, min_size=1, max_size=size, server_settings=server_settings)
     except (OSError, asyncpg.PostgresError) as error:
         raise StartRefused(f"database {scrub(dsn)}: {error}") from None
+
+
+@asynccontextmanager
+async def sole(pool: Connection, name: str, *, patience_seconds: float) -> AsyncIterator[Connection]:
+    """Hold a connection whose lock lets no second process run ``name`` on this database.
+
+    A process that was killed may leave a commit under way, so this waits for it; raises :class:`StartRefused` after
+    ``patience_seconds``, for then the other process is alive.
+    """
+    deadline = time.monotonic() + patience_seconds
+    async with pool.acquire() as conn:
+        while not await conn.fetchval(TRY_LOCK, LOCK_SPACE, name):
+            if time.monotonic() > deadline:
+                raise StartRefused(f"'{name}': another process is running it on this database; stop one of them")
+            await asyncio.sleep(LOCK_LOOK_SECONDS)
+        yield conn  # giving it back to the pool unlocks it
 
 
 async def load_state(conn: Connection, stage: str) -> StoredState:

@@ -22,7 +22,10 @@ class Inbox:
         self._done: list[tuple[str, str]] = []
 
     def offer(self, envelope: Envelope) -> bool:
-        """Queue an envelope; False if an earlier message of its producer is missing (read the outbox, then go on)."""
+        """Queue an envelope; False if an earlier message of its producer is missing (read the outbox, then go on).
+
+        Uncounted, repeated and early entries are done with at once: no pending entry may hold up the trimming.
+        """
         last = self._read[envelope.topic].get(envelope.producer, 0)
         if envelope.seq <= last:
             self._finish(envelope)

@@ -1,10 +1,11 @@
 """Run one service as a process: health and metrics over HTTP, a clean stop on SIGTERM, errors as one line."""
 
 import asyncio
+import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
 import uvloop
@@ -23,10 +24,13 @@ from services.kernel.stage import LoopSettings, Stage, StageLoop
 from services.kernel.streams import Streams, connect
 
 
-def main(service: Callable[[Settings], Awaitable[None]]) -> None:
+S = TypeVar("S", bound=Settings)
+
+
+def main(service: Callable[[S], Awaitable[None]], read: Callable[[], S] = from_environment) -> None:  # type: ignore[assignment]
     """Run a service until it ends or is told to stop; exits with 1 and one line for an error it can name."""
     try:
-        settings = from_environment()
+        settings = read()
         logging.configure(settings.log_level)
         uvloop.run(_until_stopped(service(settings)))
     except ChloeError as error:
@@ -45,6 +49,7 @@ async def run_stage(settings: Settings, stage: Stage[Any]) -> None:
     redis = connect(settings.redis())
     loop_settings = LoopSettings(block_ms=250 if replaying else 1000, config_version=config_version())
     loop = StageLoop(stage, pool, Streams(redis, stage.name), loop_settings)
+    logging.get(stage.name).info("started", source=settings.source, config_version=loop_settings.config_version)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(serve_health(settings, lambda: loop.ready))
@@ -68,17 +73,26 @@ async def serve_health(settings: Settings, ready: Callable[[], bool]) -> None:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     app = Starlette(routes=[Route("/health", health), Route("/ready", readiness), Route("/metrics", measured)])
-    config = uvicorn.Config(app, settings.http_host, settings.http_port, log_level="warning", access_log=False)
+    await serve_http(
+        uvicorn.Config(
+            app, settings.http_host, settings.http_port, log_level="warning", access_log=False, lifespan="off"
+        )
+    )
+
+
+async def serve_http(config: uvicorn.Config) -> None:
+    """Serve until cancelled, then answer what has been asked and close the port.
+
+    Signals are left to :func:`main`: uvicorn would take the first SIGTERM for itself and end the process with it.
+    """
     server = uvicorn.Server(config)
-    server.capture_signals = _no_signals  # type: ignore[method-assign]
-    await server.serve()
-
-
-def _no_signals() -> Any:
-    """Leave signals to :func:`main`: uvicorn would swallow the first SIGTERM."""
-    from contextlib import nullcontext
-
-    return nullcontext()
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    serving = asyncio.ensure_future(server.serve())
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await serving
 
 
 async def _until_stopped(service: Awaitable[None]) -> None:

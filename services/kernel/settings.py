@@ -1,12 +1,12 @@
 """Where this process runs: everything that comes from the environment, typed."""
 
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.kernel.errors import ConfigError, StartRefused
@@ -32,6 +32,17 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = 9100
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("replay_from", "replay_until")
+    @classmethod
+    def _whole_hour_in_utc(cls, value: datetime | None) -> datetime | None:
+        """Read a plain date or a time without a zone as UTC; slices close on whole hours."""
+        if value is None:
+            return None
+        aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        if (aware.minute, aware.second, aware.microsecond) != (0, 0, 0):
+            raise ValueError("not a whole hour, and slices close on the hour")
+        return aware
 
     def database(self) -> str:
         """Return the database URL with its password in place."""

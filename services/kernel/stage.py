@@ -30,6 +30,9 @@ READ_COUNT = 512
 TRIM_EVERY = 256
 OUTBOX_KEEP = 2000
 
+OUTAGES = (OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a loop outlasts by starting again from the stored state."""
+
 
 class Stage(Protocol[E]):
     """What a service gives to the loop. ``E`` is one joined event, for instance a slice with its orders."""
@@ -61,6 +64,8 @@ class LoopSettings:
 
     block_ms: int = 250
     retry_seconds: float = 0.2
+    patience_seconds: float = 5.0
+    """How long a start waits for an earlier process of this stage to be gone, before it is refused."""
     config_version: str = ""
 
 
@@ -82,21 +87,23 @@ class StageLoop(Generic[E]):
 
     async def run(self) -> None:
         """Loop forever; ChloeErrors (a wrong configuration, a second process) end it, outages do not."""
-        while True:
-            try:
-                await self._start()
-                while True:
-                    await self._round()
-            except (OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                self.ready = False
-                self.log.warning("restarting from the stored state", error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(self.settings.retry_seconds)
+        await outlast(self._run, self.log, self.settings.retry_seconds)
 
-    async def _start(self) -> None:
-        async with self.pool.acquire() as conn:
-            stored = await database.load_state(conn, self.stage.name)
-            await self.stage.restore(conn, stored.state)
-            last = await database.last_message(conn, self.stage.output.name, self.stage.name)
+    async def _run(self) -> None:
+        try:
+            async with database.sole(
+                self.pool, self.stage.name, patience_seconds=self.settings.patience_seconds
+            ) as conn:
+                await self._start(conn)
+                while True:
+                    await self._round(conn)
+        finally:
+            self.ready = False
+
+    async def _start(self, conn: Connection) -> None:
+        stored = await database.load_state(conn, self.stage.name)
+        await self.stage.restore(conn, stored.state)
+        last = await database.last_message(conn, self.stage.output.name, self.stage.name)
         self.seq, self.slice_ts = stored.seq, stored.slice_ts
         self.inbox = Inbox(self.topics, stored.cursors)
         await self.streams.ensure_groups(self.topics)
@@ -105,13 +112,13 @@ class StageLoop(Generic[E]):
             await self.streams.publish(
                 [Outgoing(self.stage.output.name, self.stage.name, last.seq, decode(last.body), last.body)]
             )
-        await self._recover(self.topics)
+        await self._recover(conn, self.topics)
         self.ready = True
 
-    async def _round(self) -> None:
+    async def _round(self, conn: Connection) -> None:
         events = self.stage.take(self.inbox)
         if events:
-            await self._decide(events)
+            await self._decide(conn, events)
             return
         try:
             envelopes = await self.streams.read(self.topics, count=READ_COUNT, block_ms=self.settings.block_ms)
@@ -122,16 +129,16 @@ class StageLoop(Generic[E]):
             envelopes = []
         if not envelopes:
             await self.streams.publish([], self.inbox.finished())
-            await self._recover(self.topics)
+            await self._recover(conn, self.topics)
             return
         lost = {e.topic for e in envelopes if not self.inbox.offer(e)}
         if lost:
-            await self._recover(sorted(lost))
+            await self._recover(conn, sorted(lost))
 
-    async def _decide(self, events: list[E]) -> None:
+    async def _decide(self, conn: Connection, events: list[E]) -> None:
         begun = time.perf_counter()
         previous_seq = self.seq
-        async with self.pool.acquire() as conn, conn.transaction():
+        async with conn.transaction():
             messages = await self.stage.handle(conn, events)
             sent = [
                 outgoing(self.stage.output.name, self.stage.name, previous_seq + n, message)
@@ -154,7 +161,7 @@ class StageLoop(Generic[E]):
         self.seq, self.slice_ts = previous_seq + len(sent), newest
         await self.streams.publish(sent, self.inbox.finished())
         self._measure(len(events), time.perf_counter() - begun)
-        await self._keep_house(len(sent))
+        await self._keep_house(conn, len(sent))
 
     def _measure(self, decided: int, seconds: float) -> None:
         metrics.STAGE_DECISIONS.labels(self.stage.name).inc(decided)
@@ -164,23 +171,32 @@ class StageLoop(Generic[E]):
         for topic, queue in self.inbox.queues.items():
             metrics.STAGE_LAG.labels(self.stage.name, topic).set(len(queue))
 
-    async def _recover(self, topics: Sequence[str]) -> None:
+    async def _recover(self, conn: Connection, topics: Sequence[str]) -> None:
         """Read from the outbox what the streams have not brought (yet)."""
-        async with self.pool.acquire() as conn:
-            for topic in topics:
-                for row in await database.unseen(conn, topic, self.inbox.read_upto(topic)):
-                    self.inbox.offer(Envelope(topic, row.producer, row.seq, decode(row.body)))
-                    metrics.OUTBOX_RECOVERED.labels(self.stage.name).inc()
+        for topic in topics:
+            for row in await database.unseen(conn, topic, self.inbox.read_upto(topic)):
+                self.inbox.offer(Envelope(topic, row.producer, row.seq, decode(row.body)))
+                metrics.OUTBOX_RECOVERED.labels(self.stage.name).inc()
 
-    async def _keep_house(self, sent: int) -> None:
+    async def _keep_house(self, conn: Connection, sent: int) -> None:
         self._since_trim += sent
         if self._since_trim < TRIM_EVERY:
             return
         self._since_trim = 0
         topic = BY_NAME[self.stage.output.name]
         await self.streams.trim(topic.name, topic.readers, keep=OUTBOX_KEEP)
-        async with self.pool.acquire() as conn:
-            await database.prune(conn, topic.name, self.stage.name, topic.readers, keep=OUTBOX_KEEP)
+        await database.prune(conn, topic.name, self.stage.name, topic.readers, keep=OUTBOX_KEEP)
+
+
+async def outlast(attempt: Callable[[], Awaitable[None]], log: Any, retry_seconds: float) -> None:
+    """Run ``attempt`` until it returns, again after every outage of PostgreSQL or Redis; other errors are raised."""
+    while True:
+        try:
+            await attempt()
+            return
+        except OUTAGES as error:
+            log.warning("restarting from the stored state", error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(retry_seconds)
 
 
 async def supervise(loops: Sequence[Callable[[], Awaitable[Any]]]) -> None:

@@ -14,8 +14,8 @@ SIGNALS = """
 insert into signals (id, ts, symbol, asset_class, action, level, expected_return, confidence, bucket, regime, threshold,
                      reasons)
 select (r ->> 'id')::uuid, (r ->> 'ts')::timestamptz, r ->> 'symbol', r ->> 'asset_class', r ->> 'action',
-       r ->> 'level', (r ->> 'expected_return')::double precision, (r ->> 'confidence')::double precision, (r ->> 'bucket')::smallint,
-       r ->> 'regime', (r ->> 'threshold')::double precision,
+       r ->> 'level', (r ->> 'expected_return')::double precision, (r ->> 'confidence')::double precision,
+       (r ->> 'bucket')::smallint, r ->> 'regime', (r ->> 'threshold')::double precision,
        array(select json_array_elements_text(r -> 'reasons'))
 from json_array_elements($1::text::json) r
 on conflict do nothing

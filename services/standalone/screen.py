@@ -1,6 +1,8 @@
 """What a person sees while the standalone platform runs."""
 
 import contextlib
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,6 +16,9 @@ from rich.table import Table
 from services.ingestion.replay import Recorded
 from services.standalone.summary import Summary
 from services.standalone.training import Tell
+
+
+AT_LEAST_SECONDS = 0.2
 
 
 class ReplayProgress:
@@ -45,7 +50,7 @@ class Screen:
 
     def step(self, name: str, text: str) -> None:
         """Print a finished step."""
-        self.console.print(f"[green]✓[/] [bold]{name:<8}[/] {text}", highlight=False)
+        self.console.print(f"[green]✓[/] [bold]{name:<8}[/] {text}", highlight=False, soft_wrap=True)
 
     def recorded(self, recorded: Recorded) -> None:
         """Say what will be replayed, and what was refused or left out."""
@@ -72,6 +77,9 @@ class Screen:
         with self._progress("replaying", recorded.slices) as (progress, task):
             yield ReplayProgress(progress, task, recorded)
         seconds = max(time.monotonic() - begun, 1e-9)
+        if seconds < AT_LEAST_SECONDS:
+            self.step("loop", "nothing left to replay: this run was finished before (--fresh starts over)")
+            return
         rate = f"{recorded.slices / seconds:.0f} slices/s"
         self.step("loop", f"{recorded.slices:,} slices through all services in {seconds:.1f} s ({rate})")
 
@@ -96,7 +104,7 @@ class Screen:
         self.console.print(table)
         self.console.print("\n[bold]Forecasts beside the random walk, same hours[/]")
         for _, words in summary.forecasts.values():
-            self.console.print(f"  {words}", highlight=False)
+            self.console.print(f"  {words}", highlight=False, soft_wrap=True)
         self.readiness(summary.readiness)
 
     def readiness(self, rows: list[dict[str, Any]]) -> None:
@@ -106,12 +114,16 @@ class Screen:
 
     def serving(self, port: int, data: Path) -> None:
         """Say where to look next."""
-        self.console.print(
-            f"\nConsole and API: http://127.0.0.1:{port}  (docs at /docs, tokens in {data}/api_tokens.yaml)"
-        )
-        self.console.print(f"Try: curl http://127.0.0.1:{port}/phases/readiness/phase_1_stocks")
-        self.console.print("     chloe sql 'select * from asset_performance order by day desc limit 5'")
-        self.console.print("Ctrl-C stops; the data stay, and the next start continues here.")
+        url, command = f"http://127.0.0.1:{port}", _command()
+        for line in (
+            f"\nConsole and API: {url} (documented at {url}/docs)",
+            f"Tokens for commands that change something: {data}/api_tokens.yaml",
+            f"Try: curl {url}/phases/readiness/phase_1_stocks",
+            f"     {command} phases readiness --url {url}",
+            f"     {command} sql --data {data} 'select * from asset_performance_latest'",
+            "Ctrl-C stops; the data stay, and the next start continues here.",
+        ):
+            self.console.print(line, highlight=False, soft_wrap=True)
 
     def live(self, port: int, data: Path) -> None:
         """Say that the live feed is followed."""
@@ -133,22 +145,22 @@ class Screen:
 def readiness_table(rows: list[dict[str, Any]], *, whole: bool = False) -> Table:
     """Draw the ladder: threshold, current value and what is missing; unless ``whole``, only up to the next phase."""
     table = Table(title="Phases: what may trade, and why the rest may not yet", title_justify="left")
-    for name in ("phase", "requirement", "asked", "is", "missing"):
-        table.add_column(name, overflow="fold")
+    table.add_column("phase and its requirements", no_wrap=True, overflow="fold")
+    for name in ("asked", "is"):
+        table.add_column(name, no_wrap=True, justify="right")
+    table.add_column("missing", overflow="fold")
     following = next((row["phase"] for row in rows if not row["active"]), None)
     seen = set()
     for row in rows:
         phase, first = row["phase"], row["phase"] not in seen
         seen.add(phase)
         state = "[green]active[/]" if row["active"] else "[yellow]ready[/]" if row["ready"] else "closed"
-        label = f"[bold]{phase}[/]\n{state}" if first else ""
-        if not whole and not row["active"] and phase != following:
-            if first:
-                table.add_row(f"{phase}: {state}", "its turn comes later", "", "", "", style="dim", end_section=True)
-        elif row["requirement"] is None:
-            table.add_row(label, "open from the start", "", "", "", end_section=True)
-        else:
-            table.add_row(label, *_requirement(row))
+        later = not whole and not row["active"] and phase != following
+        if first:
+            why = "its turn comes later" if later else "" if row["requirement"] else "open from the start"
+            table.add_row(f"{phase}: {state}", "", "", why, style="dim" if later else "bold")
+        if not later and row["requirement"] is not None:
+            table.add_row(*_requirement(row))
     return table
 
 
@@ -156,6 +168,12 @@ def _requirement(row: dict[str, Any]) -> tuple[str, str, str, str]:
     mark = "[green]✓[/]" if row["met"] else "[red]✗[/]"
     current = "–" if row["current"] is None else f"{float(row['current']):.4g}"
     return f"{mark} {row['requirement']}", f"{row['comparison']} {row['threshold']:g}", current, row["missing"] or ""
+
+
+def _command() -> str:
+    """Name this program as the person at this keyboard can call it."""
+    called = sys.argv[0]
+    return "chloe" if shutil.which("chloe") or Path(called).name != "chloe" else called
 
 
 def _held(recorded: Recorded) -> dict[str, float]:

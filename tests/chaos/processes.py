@@ -15,6 +15,7 @@ from services.standalone.platform import STAGES
 KINDS = ("source", *STAGES)
 ROOT = Path(__file__).parents[2]
 KILLED = -9
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 PATIENCE_SECONDS = 120.0
 LOOK_SECONDS = 0.002
 
@@ -25,15 +26,22 @@ class Services:
     def __init__(self, folder: Path, **spec: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "services.log"
-        told = {"log": str(self.log), "reports": str(folder / "reports"), "block_ms": 100, **spec}
+        told = {
+            "log": str(self.log),
+            "reports": str(folder / "reports"),
+            "block_ms": 100,
+            "patience_seconds": 5.0,
+            **spec,
+        }
         spec_file = folder / "spec.json"
         spec_file.write_text(json.dumps(told), encoding="utf-8")
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": path}
         self._zygote = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("zygote.py")), str(spec_file)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environment, text=True,
         )  # fmt: skip
-        self.threads_at_fork: int = self._answer()["threads"]
+        self._answer()
         self.running: set[str] = set()
         self.kills: dict[str, int] = dict.fromkeys(KINDS, 0)
 

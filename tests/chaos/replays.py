@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 import psycopg
 import redis as redis_sync
 from ledgers import Ledger
+from ledgers import read as read_ledger
 from processes import KINDS, Services, wait_until
 from psycopg import conninfo
 
@@ -37,6 +39,8 @@ BEGINS = datetime(2024, 8, 1, tzinfo=UTC)
 UNTIL = datetime(2024, 8, 13, tzinfo=UTC)
 HISTORY = timedelta(days=110)
 """What the first models learn from; shorter than the sample's, so that training takes a second."""
+CHUNK_HOURS, AHEAD_HOURS = 6, 18
+"""Small steps of the source keep every process busy through the whole replay, so that kills meet all of them at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +98,12 @@ async def register(url: str) -> None:
 
 
 def services(folder: Path, database_url: str, redis_url: str, **spec: Any) -> Services:
-    """Make the parent of the service processes for the replay; slices come six hours at a time.
-
-    Small chunks keep every process busy through the whole replay, so that kills meet all of them at work.
-    """
+    """Make the parent of the service processes for the replay, on an emptied Redis."""
     redis_sync.Redis.from_url(redis_url).flushall()
     folder.mkdir(parents=True, exist_ok=True)
     recorded = folder / "recorded.pickle"
     recorded.write_bytes(pickle.dumps(told().recorded))
-    spaced: dict[str, Any] = {"chunk_hours": 6, "ahead_hours": 18, **spec}
+    spaced: dict[str, Any] = {"chunk_hours": CHUNK_HOURS, "ahead_hours": AHEAD_HOURS, **spec}
     return Services(folder, database_url=database_url, redis_url=redis_url, recorded=str(recorded), **spaced)
 
 
@@ -137,19 +138,21 @@ class Progress:
         self._conn = None
 
 
-def run_undisturbed(folder: Path, database_url: str, redis_url: str, **spec: Any) -> None:
-    """Run the replay through all processes without touching them."""
-    progress = Progress(database_url)
-    with services(folder, database_url, redis_url, **spec) as running:
-        assert running.threads_at_fork == 1, "forking is only safe while the parent has a single thread"
-        running.start(*KINDS)
+@cache
+def undisturbed(server_url: str, template: str, redis_url: str) -> Ledger:
+    """Return the ledger of a run that nobody disturbs, every service a process of its own; run once a session."""
+    with tempfile.TemporaryDirectory() as folder, prepared(server_url, template) as url:
+        progress = Progress(url)
+        with services(Path(folder), url, redis_url) as running:
+            running.start(*KINDS)
 
-        def ended() -> bool:
-            running.check()
-            return progress.ended()
+            def ended() -> bool:
+                running.check()
+                return progress.ended()
 
-        wait_until(ended, what="the undisturbed replay")
-    progress.close()
+            wait_until(ended, what="the undisturbed replay")
+        progress.close()
+        return read_ledger(url)
 
 
 def assert_equals_backtest(found: Ledger) -> None:

@@ -10,7 +10,7 @@ import ledgers
 import pytest
 import redis as redis_sync
 from processes import KINDS, LOOK_SECONDS, Services
-from replays import Progress, assert_equals_backtest, prepared, run_undisturbed, services, told
+from replays import Progress, assert_equals_backtest, prepared, services, told, undisturbed
 
 from services.standalone.servers import Servers
 
@@ -23,22 +23,15 @@ LONGEST_ROUND_SECONDS = 120.0
 SEED = int(os.environ.get("CHLOE_CHAOS_SEED", "20241120"))
 
 
-@pytest.fixture(scope="module")
-def reference(servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory) -> ledgers.Ledger:
-    """The ledger of a run that nobody disturbs, every service a process of its own."""
-    with prepared(servers.database_url, template) as url:
-        run_undisturbed(tmp_path_factory.mktemp("undisturbed"), url, servers.redis_url)
-        return ledgers.read(url)
-
-
-def test_undisturbed_processes_write_the_ledger_of_the_backtest(reference: ledgers.Ledger) -> None:
-    assert_equals_backtest(reference)
+def test_undisturbed_processes_write_the_ledger_of_the_backtest(servers: Servers, template: str) -> None:
+    assert_equals_backtest(undisturbed(servers.database_url, template, servers.redis_url))
 
 
 @pytest.mark.slow
 def test_ledger_survives_200_kills_and_two_wipes_of_redis_in_every_round(
-    servers: Servers, template: str, reference: ledgers.Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    servers: Servers, template: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    expected = undisturbed(servers.database_url, template, servers.redis_url)
     kills: Counter[str] = Counter()
     for number in range(ROUNDS):
         seed = SEED + number
@@ -48,7 +41,7 @@ def test_ledger_survives_200_kills_and_two_wipes_of_redis_in_every_round(
                 redis = redis_sync.Redis.from_url(servers.redis_url)
                 disturb(running, Progress(url), random.Random(seed), redis, where)
                 kills.update(running.kills)
-            ledgers.assert_equal(ledgers.read(url), reference, where)
+            ledgers.assert_equal(ledgers.read(url), expected, where)
         with capsys.disabled():
             print(f"\n  {where}: {dict(running.kills)}, {kills.total()} kills so far", end="")  # noqa: T201
         if kills.total() >= KILLS and min(kills.values()) >= KILLS_OF_EACH:

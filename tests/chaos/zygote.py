@@ -1,8 +1,9 @@
 """Forks service processes from a parent that has imported everything, so that a restart costs milliseconds.
 
 Run as a script with the path of a JSON file (see :class:`processes.Services`). It reads one JSON line a command from
-standard input (``start``, ``kill``, ``poll``) and answers with one JSON line. At the end of its
-input it kills what is left. The parent never starts an event loop, a thread or LightGBM: a fork copies only the calling thread.
+standard input (``start``, ``kill``, ``poll``) and answers with one JSON line. At the end of its input it kills what is
+left. A fork copies only the calling thread, so the parent runs no event loop, no model and no query; the threads that
+libraries start when they are imported (memory reclaim, which handles forks) are not needed by the children.
 """
 
 import asyncio
@@ -43,6 +44,7 @@ class Zygote:
         self.children: dict[str, int] = {}
         ingestion.CHUNK = timedelta(hours=spec["chunk_hours"])
         ingestion.AHEAD = timedelta(hours=spec["ahead_hours"])
+        ingestion.PATIENCE_SECONDS = spec["patience_seconds"]
 
     def start(self, name: str) -> dict[str, Any]:
         """Fork a child that runs the named service until it is killed or ends."""
@@ -72,7 +74,11 @@ class Zygote:
     async def _stage(self, kind: str) -> None:
         pool = await connect_pool(self.spec["database_url"], size=2, durable=True)
         streams = Streams(connect(self.spec["redis_url"]), kind)
-        settings = LoopSettings(block_ms=self.spec["block_ms"], config_version=self.version)
+        settings = LoopSettings(
+            block_ms=self.spec["block_ms"],
+            patience_seconds=self.spec["patience_seconds"],
+            config_version=self.version,
+        )
         await StageLoop(self.stages[kind], pool, streams, settings).run()
 
     async def _source(self) -> None:
@@ -109,8 +115,7 @@ def main() -> None:
     """Serve commands until standard input ends."""
     logging.configure("INFO", readable=False)
     zygote = Zygote(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    # "threads" lets the test see that forking was safe.
-    _say({"ready": True, "threads": len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 1})
+    _say({"ready": True})
     for line in sys.stdin:
         command = json.loads(line)
         if command["do"] == "start":

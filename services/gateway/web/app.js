@@ -91,13 +91,15 @@ function bar(share, kind) {
   return make("div", { class: `bar ${kind}`, "aria-hidden": "true" }, fill);
 }
 
+const SIGNS = { ">": ">", ">=": "≥", "<": "<", "<=": "≤", is: "=" };
+
 function requirement(line) {
   const figure = line.current === null ? "–" : String(Math.round(line.current * 1000) / 1000);
   const words = line.met ? "met" : `missing: ${line.missing}`;
   return make(
     "li",
     {},
-    make("div", { class: "row" }, make("span", {}, line.name), make("span", { class: "end" }, `${figure} ${line.comparison} ${line.threshold}`)),
+    make("div", { class: "row" }, make("span", {}, line.name.replaceAll("_", " ")), make("span", { class: "end" }, `${figure}, needs ${SIGNS[line.comparison]} ${line.threshold}`)),
     bar(fraction(line), line.met ? "met" : ""),
     make("span", { class: line.met ? "quiet good" : "quiet" }, words),
   );
@@ -129,6 +131,10 @@ function drawLadder(ladder) {
   );
 }
 
+// Drawdown and daily loss are shares of equity, the other limits amounts.
+const SHARES = ["drawdown", "daily_loss"];
+const limitText = (check, value) => (SHARES.includes(check.name) ? percent(value === null ? null : Number(value)) : money(value, 0));
+
 function drawRisk(risk) {
   const pending = risk.pending_commands.map((command) => command.name);
   $("halted").hidden = !risk.halted && pending.length === 0;
@@ -140,7 +146,7 @@ function drawRisk(risk) {
       return make(
         "div",
         {},
-        make("div", { class: "row" }, make("span", {}, check.name.replaceAll("_", " ")), make("span", { class: "end" }, `${percent(check.current === null ? null : Number(check.current))} of ${percent(check.limit === null ? null : Number(check.limit), 0)}`)),
+        make("div", { class: "row" }, make("span", {}, check.name.replaceAll("_", " ").replace(":", ": ")), make("span", { class: "end" }, `${limitText(check, check.current)} of at most ${limitText(check, check.limit)}`)),
         bar(Math.min(1, Math.max(0, share)), check.passed ? "met" : "over"),
       );
     }),

@@ -80,7 +80,7 @@ function route(path, method, operation, api) {
   return make(
     "details",
     {},
-    make("summary", {}, make("span", { class: `tag ${method === "get" ? "good" : "bad"}` }, method.toUpperCase()), make("strong", {}, ` ${path} `), make("span", { class: "quiet" }, operation.security ? "token " : "", operation.description ?? "")),
+    make("summary", {}, make("span", { class: `tag ${method === "get" ? "good" : "bad"}` }, method.toUpperCase()), make("strong", {}, ` ${path} `), make("span", { class: "quiet" }, operation.security ? "with a token: " : "", (operation.description ?? "").replaceAll("`", ""))),
     schema ? make("pre", {}, JSON.stringify(sketch(schema, all), null, 2)) : null,
     make("ul", { class: "quiet" }, ...answers),
     form,

@@ -94,3 +94,16 @@ def test_refuses_a_well_known_password_before_it_touches_anything(
     (tmp_path / "database_app").write_text("changeme")
     with pytest.raises(StartRefused, match="database_app: holds an empty or well-known password"):
         script.prepare("postgresql://127.0.0.1:1/nowhere", tmp_path)
+
+
+def test_registries_follow_the_configuration_and_keep_what_was_enabled(
+    dsn: str, script: ModuleType, secrets: Path
+) -> None:
+    enabled = "select symbol from asset_registry where trading_enabled order by symbol"
+    with psycopg.connect(dsn, autocommit=True) as owner:
+        assert [symbol for (symbol,) in owner.execute(enabled)] == ["BTC/USDT", "ETH/USDT"]
+        owner.execute("update asset_registry set trading_enabled = true, name = 'x' where symbol = 'SOL/USDT'")
+        script.prepare(dsn, secrets)
+        assert [symbol for (symbol,) in owner.execute(enabled)] == ["BTC/USDT", "ETH/USDT", "SOL/USDT"]
+        (name,) = owner.execute("select name from asset_registry where symbol = 'SOL/USDT'").fetchone() or ("",)
+        assert name != "x"

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from gateway_cases import FILLED_TABLES, OPERATE, TOKENS, seed
+from gateway_cases import FILLED_TABLES, OPERATE, TOKENS, no_time, seed
 
 from services.gateway.api import create_app
 from services.gateway.settings import Info
@@ -57,9 +57,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def pool(gateway_dsn: str, anyio_backend: str) -> AsyncIterator[Any]:
-    async with asyncpg.create_pool(
-        gateway_dsn, min_size=1, max_size=8, server_settings={"timezone": "UTC"}
-    ) as opened:
+    async with asyncpg.create_pool(gateway_dsn, min_size=1, max_size=8, server_settings={"timezone": "UTC"}) as opened:
         await opened.execute(f"truncate {FILLED_TABLES} cascade")
         yield opened
 
@@ -107,7 +105,3 @@ def operator(seeded: Any, redis: Any, open_client: Open) -> httpx.AsyncClient:
     """A client whose commands stay pending, with a token of scope operate."""
     app = create_app(seeded, redis, TOKENS, Info(config_version="cafe", wait_seconds=0.0), pause=no_time)
     return open_client(app, headers={"Authorization": f"Bearer {OPERATE}"})
-
-
-async def no_time(_: float) -> None:
-    """Wait for nothing."""

@@ -68,6 +68,10 @@ def trade(n: int, symbol: str = "BTC/USDT") -> Trade:
 TRADES = [trade(n) for n in range(14)] + [trade(n, "ETH/USDT") for n in range(6)]
 
 
+async def no_time(_: float) -> None:
+    """Wait for nothing."""
+
+
 async def seed(pool: Any) -> None:
     """Fill the tables."""
     async with pool.acquire() as conn, conn.transaction():
@@ -177,7 +181,8 @@ async def _seed_messages(conn: Any) -> None:
     checks = (
         LimitCheck("drawdown", money("0.25"), money("0.0312"), True),
         LimitCheck("daily_loss", money("0.05"), money("0.0081"), True),
-        LimitCheck("class_crypto", money("1"), money("0.38"), True),
+        LimitCheck("heat", money(266), money("17.4"), True),
+        LimitCheck("class_weight:crypto", money(1065), money("409.99"), True),
     )
     decided = OrdersDecided(ts=LAST, timeframe="1h", orders=(), refused=(), checks=checks, halted=None)
     for stage, topic, message in (("execution", "execution.portfolio", books), ("risk", "risk.orders", decided)):

@@ -1,0 +1,158 @@
+"""Speed and memory, as figures and ratios of one run: ``make bench``. Nothing here is asserted by a test.
+
+Every line prints what was asked for and whether this run reached it. Figures depend on the machine and on what else it is
+doing; the ratio of candle ingestion to COPY does not, for both run in the same minutes on the same server.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform as machine
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import api, decisions, ingestion
+
+ROOT = Path(__file__).parents[2]
+
+Line = tuple[str, str, str, bool | None]
+"""What was measured, the figure, what was asked for, and whether it was reached."""
+
+
+def main() -> None:
+    """Run all or the named benchmarks and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.run")
+    parser.add_argument("only", nargs="*", choices=[*BENCHES, []], help="default: all")
+    parser.add_argument("--json", action="store_true")
+    wanted = parser.parse_args()
+    lines: list[Line] = []
+    for name in wanted.only or BENCHES:
+        print(f"running {name} …", file=sys.stderr)  # noqa: T201
+        lines += BENCHES[name]()
+    cores, memory = os.cpu_count(), psutil.virtual_memory().total / 2**30
+    title = f"{cores} cores, {memory:.0f} GiB, Python {machine.python_version()}, {machine.machine()}"
+    if wanted.json:
+        print(json.dumps({"machine": title, "lines": lines}, indent=2))  # noqa: T201
+        return
+    table = Table(title=f"Benchmarks on {title}", title_justify="left")
+    for column in ("what", "figure", "asked", "reached"):
+        table.add_column(column, overflow="fold")
+    for what, figure, asked, reached in lines:
+        table.add_row(what, figure, asked, "–" if reached is None else "yes" if reached else "NO")
+    Console(width=140).print(table)
+
+
+def bench_replay() -> list[Line]:
+    """Replay the sample year through all services in one standalone process, watching its memory from outside."""
+    with tempfile.TemporaryDirectory(prefix="chloe-bench-") as folder:
+        command = [sys.executable, "-m", "tests.bench.replay", folder]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+            peak = _Peak(child.pid, Path(folder))
+            output, _ = child.communicate()
+            peak.stop()
+        if child.returncode != 0:
+            raise SystemExit("the replay benchmark failed")
+    result: dict[str, Any] = json.loads(output.splitlines()[-1])
+    rate = result["slices"] / result["seconds"]
+    assets = f"{result['assets']} assets, {result['slices']:,} slices"
+    whole = peak.own + peak.servers
+    return [
+        (f"replay through all services, standalone ({assets})", f"{rate:.0f} slices/s", ">= 60 slices/s", rate >= 60),
+        ("memory of standalone, peak (process)", f"{peak.own / 2**20:.0f} MB", "", None),
+        ("memory of standalone, peak with its servers", f"{whole / 2**20:.0f} MB", "< 1,500 MB", whole < 1.5e9),
+        ("training of the sample year (3 assets, walk-forward)", f"{result['training_seconds']:.1f} s", "", None),
+    ]
+
+
+class _Peak:
+    """Watches the proportional memory of a process and of the servers that work in a folder, in bytes."""
+
+    def __init__(self, pid: int, folder: Path) -> None:
+        self.own = 0
+        self.servers = 0
+        self._pid, self._folder, self._stopped = pid, str(folder), threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(0.5):
+            servers = 0
+            for process in psutil.process_iter():
+                try:
+                    if process.pid == self._pid:
+                        self.own = max(self.own, process.memory_full_info().pss)
+                    elif process.name() in ("postgres", "redis-server") and process.cwd().startswith(self._folder):
+                        servers += process.memory_full_info().pss
+                except (psutil.Error, OSError):
+                    continue
+            self.servers = max(self.servers, servers)
+
+
+def bench_ingestion() -> list[Line]:
+    """Compare candle ingestion with a bare COPY of the same rows into the same kind of table."""
+    figures = asyncio.run(ingestion.measure())
+    lines: list[Line] = [
+        (f"bare COPY of {figures.rows:,} candles", f"{figures.copy:,.0f} rows/s", "", None),
+        (
+            "candles: source to table, validated, revisions watched",
+            f"{figures.stored:,.0f} rows/s, {figures.stored / figures.copy:.2f} of COPY",
+            ">= 0.50 of COPY",
+            figures.stored >= figures.copy / 2,
+        ),
+        (
+            "the same, each candle published on the stream too",
+            f"{figures.published:,.0f} rows/s, {figures.published / figures.copy:.2f} of COPY",
+            "",
+            None,
+        ),
+    ]
+    return lines
+
+
+def bench_backtest() -> list[Line]:
+    """Run the decision path over the sample year with forecasts given."""
+    slices, seconds = decisions.measure()
+    return [
+        (
+            f"back-test of the sample year, forecasts given ({slices:,} slices)",
+            f"{seconds:.2f} s",
+            "< 2 s",
+            seconds < 2.0,
+        )
+    ]
+
+
+def bench_api() -> list[Line]:
+    """Ask for the readiness 100 times a second, over HTTP."""
+    begun = time.monotonic()
+    p50, p99, count = api.measure()
+    took = time.monotonic() - begun
+    what = f"GET /phases/readiness at 100/s ({count} requests, {took:.0f} s)"
+    return [(what, f"p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms", "p99 < 25 ms", p99 < 0.025)]
+
+
+BENCHES: dict[str, Callable[[], list[Line]]] = {
+    "backtest": bench_backtest,
+    "ingestion": bench_ingestion,
+    "api": bench_api,
+    "replay": bench_replay,
+}
+
+if __name__ == "__main__":
+    main()
