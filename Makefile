@@ -39,13 +39,14 @@ check: venv ## Style, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	for one in $$(find tests -mindepth 3 -name conftest.py); do $(BIN)/mypy $$one; done
 	$(BIN)/lint-imports --no-cache
 
 test: venv ## All tests; they need no network
 	$(BIN)/pytest
 
 bench: venv ## Speed and memory, as figures and ratios of one run
-	$(BIN)/python -m tests.bench.run
+	PYTHONPATH=tests $(BIN)/python -m bench.run
 
 schema: venv ## Write migrations/schema.sql from the migrations
 	$(BIN)/python migrations/snapshot.py

@@ -77,8 +77,12 @@ def backtest(
 
 
 @app.command()
-def train(source: From = SAMPLE) -> None:
-    """Train the models by walk-forward on a folder's candles and register them in the database."""
+def train(
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Folder with candles; default: the stored ones.")
+    ] = None,
+) -> None:
+    """Train the models by walk-forward, on stored candles or a folder's, and register them in the database."""
     commands.train(source)
 
 

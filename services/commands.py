@@ -12,6 +12,7 @@ import httpx
 import uvloop
 import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from services.domain.assets import ASSETS_FILE, AssetsConfig
@@ -85,16 +86,18 @@ def run_backtest(
     _print_backtest(result, recorded, as_json=as_json)
 
 
-def train(source: Path) -> None:
-    """Train on a folder and register the models in the configured database."""
+def train(source: Path | None) -> None:
+    """Train on a folder, or on the candles of the configured database, and register the models there."""
     settings, configured = from_environment(), inference_settings.load()
-    recorded = read(source, load(AssetsConfig, ASSETS_FILE), None, None)
+    recorded = read(source, load(AssetsConfig, ASSETS_FILE), None, None) if source is not None else None
     screen = Screen()
 
     async def go() -> int:
         pool = await connect_pool(settings.database(), size=2)
         try:
             with screen.training() as tell:
+                if recorded is None:
+                    return len(await training.train_on_stored(pool, configured, tell))
                 return len(await training.train(pool, recorded.series, configured, tell))
         finally:
             await pool.close()
@@ -170,7 +173,7 @@ def audit(url: str, symbol: str, *, as_json: bool) -> None:
         print(json.dumps(answer, indent=2))  # noqa: T201
         return
     reasons = answer.pop("reasons")
-    table = Table(title=f"{answer['symbol']}: what is known about its right to trade", show_header=False)
+    table = Table(title=f"{answer['symbol']}: the record so far", title_justify="left", show_header=False)
     for name, value in answer.items():
         shown = value if isinstance(value, str) else json.dumps(value)
         table.add_row(name.replace("_", " "), "–" if value in (None, []) else shown)
@@ -240,10 +243,10 @@ def _print_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*names) if fits else Table(show_header=False)
     for row in rows:
         if fits:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
             continue
         for name, value in zip(names, row, strict=True):
-            table.add_row(name, value)
+            table.add_row(name, escape(value))
         table.add_section()
     console.print(table)
 

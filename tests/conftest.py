@@ -44,7 +44,7 @@ def database_url(servers: embedded.Servers, template: str) -> Iterator[str]:
     name = f"t_{uuid4().hex}"
     yield _create(servers, name, template)
     with psycopg.connect(servers.database_url, autocommit=True) as conn:
-        conn.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]
+        conn.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def redis_url(servers: embedded.Servers) -> str:
 def _create(servers: embedded.Servers, name: str, template: str | None) -> str:
     with psycopg.connect(servers.database_url, autocommit=True) as conn:
         source = f" template {template}" if template else ""
-        conn.execute(f"create database {name}{source}")  # type: ignore[arg-type]
+        conn.execute(f"create database {name}{source}")
     parts = conninfo.conninfo_to_dict(servers.database_url)
     return f"postgresql://postgres@/{name}?host={parts['host']}"
 

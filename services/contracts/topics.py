@@ -27,7 +27,7 @@ FORECASTS = Topic("inference.forecasts", "inference", ("signals",), (m.Forecasts
 TARGETS = Topic("signals.targets", "signals", ("risk",), (m.TargetsSet,), True)
 ORDERS = Topic("risk.orders", "risk", ("execution",), (m.OrdersDecided,), True)
 PORTFOLIO = Topic("execution.portfolio", "execution", ("risk", "phases"), (m.PortfolioSettled,), True)
-ACTIVATIONS = Topic("phases.activations", "phases", ("risk", "ingestion"), (m.DayEvaluated,), False)
+ACTIVATIONS = Topic("phases.activations", "phases", ("signals", "risk"), (m.DayEvaluated,), False)
 COMMANDS = Topic("gateway.commands", "gateway", ("risk", "phases"), (m.CommandGiven,), False)
 
 FLOW: tuple[Topic, ...] = (

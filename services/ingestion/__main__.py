@@ -5,43 +5,57 @@ import asyncio
 
 from services.domain.assets import ASSETS_FILE, AssetsConfig
 from services.ingestion.live import follow, register
+from services.ingestion.polling import LiveCandles
 from services.ingestion.replay import claim, deliver, read
 from services.ingestion.settings import FAMILIES, DataSources
 from services.kernel.config import config_version, load
-from services.kernel.database import connect_pool
+from services.kernel.database import Connection, connect_pool
 from services.kernel.errors import StartRefused
 from services.kernel.logging import get
-from services.kernel.process import main, serve_health
+from services.kernel.process import main, outlast, serve_health
 from services.kernel.settings import Settings
-from services.kernel.streams import connect
+from services.kernel.streams import RedisClient, connect
 
 
 async def serve(settings: Settings) -> None:
     """Deliver this family's candles until stopped; a family with no declared source says so and waits."""
     family = _family()
-    log = get(f"ingestion-{family}")
     assets, sources = load(AssetsConfig, ASSETS_FILE), load(DataSources, "data_sources.yaml")
     pool, redis = await connect_pool(settings.database()), connect(settings.redis())
+    following: list[LiveCandles] = []
+
+    async def deliver_live() -> None:
+        await register(pool, sources, family)
+        await follow(pool, redis, assets, sources.of_family(family), family, following.append)
+
+    async def deliver_recorded() -> None:
+        await _replay(settings, pool, redis, assets, family)
+
+    def ready() -> bool:
+        return not following or following[-1].delivering
+
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(serve_health(settings, lambda: True))
-            if settings.source == "replay":
-                if family != "crypto":
-                    log.info("a replay is delivered by ingestion-crypto; nothing to do here")
-                    return
-                if settings.replay_dir is None:
-                    raise StartRefused("CHLOE_SOURCE=replay needs CHLOE_REPLAY_DIR")
-                recorded = read(settings.replay_dir, assets, settings.replay_from, settings.replay_until)
-                async with pool.acquire() as conn:
-                    await claim(conn, recorded, assets.timeframe)
-                await deliver(pool, redis, recorded, config_version())
-                log.info("replay delivered", what=recorded.description)
-            else:
-                await register(pool, sources, family)
-                await follow(pool, redis, assets, sources.of_family(family), family)
+            group.create_task(serve_health(settings, ready))
+            await outlast(f"ingestion-{family}", deliver_recorded if settings.source == "replay" else deliver_live)
     finally:
         await redis.aclose()
         await pool.close()
+
+
+async def _replay(settings: Settings, pool: Connection, redis: RedisClient, assets: AssetsConfig, family: str) -> None:
+    log = get(f"ingestion-{family}")
+    if family != "crypto":
+        log.info("a replay is delivered by ingestion-crypto; nothing to do here")
+        return
+    if settings.replay_dir is None:
+        raise StartRefused("CHLOE_SOURCE=replay needs CHLOE_REPLAY_DIR")
+    recorded = read(settings.replay_dir, assets, settings.replay_from, settings.replay_until)
+    log.info("replaying", what=recorded.description)
+    async with pool.acquire() as conn:
+        await claim(conn, recorded, assets.timeframe)
+    await deliver(pool, redis, recorded, config_version())
+    log.info("replay delivered", what=recorded.description)
 
 
 def _family() -> str:

@@ -1,6 +1,6 @@
 """Store recorded series as they were read: good candles, refused ones with their file and line, the feed's health."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from services.domain.calendars import expected_opens
 from services.domain.candles import SECONDS, find_gaps, moment
@@ -9,14 +9,20 @@ from services.ingestion.files import CandleFile
 from services.kernel.database import Connection
 
 
-async def store_series(conn: Connection, series: CandleFile, received_at: datetime) -> store.Stored:
-    """Store one recorded series in one transaction; storing it again changes nothing but the time it was checked."""
+async def store_series(
+    conn: Connection, series: CandleFile, received_at: datetime, until: datetime | None = None
+) -> store.Stored:
+    """Store one recorded series in one transaction; storing it again changes nothing but the time it was checked.
+
+    With ``until`` only bars that open before it are stored (a replay delivers the rest); the health speaks of all.
+    """
     candles, timeframe = series.candles, series.candles.timeframe
     refused = [row.candle for row in series.refused]
     places = [row.place for row in series.refused]
     async with conn.transaction():
         new_refused = await store.store_refused(conn, series.symbol, timeframe, candles.source, refused, places)
-        stored = await store.store_candles(conn, candles, series.asset_class, received_at)
+        part = candles if until is None else candles.between(datetime(1970, 1, 1, tzinfo=UTC), until)
+        stored = await store.store_candles(conn, part, series.asset_class, received_at)
         delta = store.FeedDelta(
             series.symbol, candles.source, series.asset_class, timeframe,
             last_ts=moment(int(candles.ts[-1])) if len(candles) else None,

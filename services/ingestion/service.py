@@ -15,8 +15,8 @@ from services.contracts.messages import CandleClosed, FeedAdvanced, encode
 from services.contracts.topics import CANDLES
 from services.domain.candles import SECONDS, Candles, Timeframe, moment
 from services.ingestion import source_store, store
-from services.ingestion.backfill import Feed, backfill, poll_once
 from services.ingestion.files import CandleFile
+from services.ingestion.recorded import store_series
 from services.kernel import database, metrics
 from services.kernel.database import Connection
 from services.kernel.logging import get
@@ -26,8 +26,6 @@ from services.kernel.streams import Outgoing, Streams, outgoing
 CHUNK = timedelta(hours=48)
 AHEAD = timedelta(hours=144)
 WAIT_SECONDS = 0.02
-POLL_SECONDS = 2.0
-GRACE = timedelta(seconds=20)
 RETRY_SECONDS = 0.2
 PATIENCE_SECONDS = 5.0
 
@@ -151,31 +149,13 @@ async def _replay(publisher: Publisher, series: Sequence[CandleFile], span: Span
 
 
 async def _store_history(publisher: Publisher, series: Sequence[CandleFile], span: Span) -> None:
-    """Store what lies before the first slice, the refused rows, and which symbols are collected; promise that much."""
-    now = datetime.now(UTC)
-    step = timedelta(seconds=SECONDS[publisher.timeframe])
+    """Store what lies before the first slice, the refused rows, and which symbols are collected."""
     async with publisher.pool.acquire() as conn, conn.transaction():
         await source_store.collect_only(conn, [one.symbol for one in series])
         for one in series:
-            places, refused = [r.place for r in one.refused], [r.candle for r in one.refused]
-            count = await store.store_refused(conn, one.symbol, publisher.timeframe, publisher.name, refused, places)
-            metrics.CANDLES_REFUSED.labels(publisher.name).inc(count)
-            old = one.candles.between(datetime(1970, 1, 1, tzinfo=UTC), span.begins)
-            stored = await store.store_candles(conn, old, one.asset_class, now)
+            stored = await store_series(conn, one, datetime.now(UTC), span.begins)
             metrics.CANDLES_STORED.labels(publisher.name).inc(stored.new)
-            newest = moment(int(one.candles.ts[-1])) + step if len(one.candles) else None
-            health = store.FeedDelta(
-                one.symbol,
-                publisher.name,
-                one.asset_class,
-                publisher.timeframe,
-                newest,
-                len(one.candles),
-                refused=count,
-            )
-            await store.update_feed_health(conn, health, now)
-        promise = await publisher.promise(conn, span.begins, begins=span.begins, ended=False)
-    await publisher.publish([], promise)
+            metrics.CANDLES_REFUSED.labels(publisher.name).inc(len(one.refused))
 
 
 async def _wait_for_stages(publisher: Publisher, upto: datetime, begins: datetime, stage_names: Sequence[str]) -> None:
@@ -204,70 +184,3 @@ async def _deliver(
         promise = await publisher.promise(conn, upto, begins=None, ended=upto >= span.until)
     messages.sort(key=lambda out: out.message.ts)
     await publisher.publish(messages, promise)
-
-
-class LiveCandles:
-    """Polls a live source at each bar's close, repairs gaps, and promises when all is there or the grace has passed."""
-
-    def __init__(self, publisher: Publisher, feed: Feed, asset_classes: frozenset[str], history: timedelta) -> None:
-        self.publisher = publisher
-        self.feed = feed
-        self.asset_classes = asset_classes
-        self.history = history
-        self.step = timedelta(seconds=SECONDS[publisher.timeframe])
-        self.log = get(publisher.name)
-
-    async def run(self) -> None:
-        """Back-fill, then follow the exchange for ever; outlasts outages, refuses to be the second of its name."""
-        await outlast(self._run, self.log, RETRY_SECONDS)
-
-    async def _run(self) -> None:
-        name = self.publisher.name
-        async with database.sole(self.publisher.pool, name, patience_seconds=PATIENCE_SECONDS):
-            await self._follow()
-
-    async def _follow(self) -> None:
-        await self.publisher.restore()
-        since = self.feed.clock() - self.history
-        symbols = await self.symbols()
-        for looked in await backfill(self.feed, symbols, since):
-            self.log.info("history", symbol=looked.symbol, new=looked.new, error=looked.error)
-        if self.publisher.state.through is None:
-            await self.advance(self.boundary(), begins=self.boundary())
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            await self.once(since)
-
-    def boundary(self) -> datetime:
-        """Return the newest bar close that has passed."""
-        seconds = int(self.step.total_seconds())
-        return moment(int(self.feed.clock().timestamp()) // seconds * seconds)
-
-    async def symbols(self) -> dict[str, str]:
-        """Return what this source collects now; activations change it without a restart."""
-        async with self.publisher.pool.acquire() as conn:
-            return await source_store.collecting(conn, sorted(self.asset_classes))
-
-    async def once(self, since: datetime) -> bool:
-        """Look once; True if a slice was promised. Late or missing candles hold it up for the grace time at most."""
-        close = self.boundary()
-        if self.publisher.state.through is not None and close <= self.publisher.state.through:
-            return False
-        symbols = await self.symbols()
-        looks = await poll_once(self.feed, symbols, since)
-        complete = all(one.newest is not None and one.newest >= close - self.step for one in looks)
-        if not complete and self.feed.clock() < close + GRACE:
-            return False
-        await self.advance(close, begins=None)
-        return True
-
-    async def advance(self, through: datetime, *, begins: datetime | None) -> None:
-        """Promise that everything up to ``through`` is stored, and publish the candles since the last promise."""
-        before = self.publisher.state.through
-        async with self.publisher.pool.acquire() as conn, conn.transaction():
-            promise = await self.publisher.promise(conn, through, begins=begins, ended=False)
-            rows = await source_store.received_between(conn, self.publisher.timeframe, before or through, through)
-        messages = [
-            outgoing(CANDLES.name, self.publisher.name, 0, CandleClosed(ts=row[0], **dict(row[1]))) for row in rows
-        ]
-        await self.publisher.publish(messages, promise)

@@ -23,9 +23,10 @@ select case when count(*) = cardinality($1::text[]) then min(slice_ts) end
 from stage_state where stage = any($1::text[])
 """
 
+# A bar that opens in [since, until) closes in (since, until].
 SINCE = """
 select ts, symbol, timeframe, open, high, low, close, volume, source, received_at, revision from candles
-where timeframe = $1 and ts >= $2::timestamptz - interval '1 hour' and ts < $3 order by ts, symbol
+where timeframe = $1 and ts >= $2 and ts < $3 order by ts, symbol
 """
 
 CLAIM_RUN = """

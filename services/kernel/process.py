@@ -7,9 +7,11 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import asyncpg
 import uvicorn
 import uvloop
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -23,8 +25,10 @@ from services.kernel.settings import Settings, from_environment
 from services.kernel.stage import LoopSettings, Stage, StageLoop
 from services.kernel.streams import Streams, connect
 
-
 S = TypeVar("S", bound=Settings)
+
+OUTAGES = (OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
+RETRY_SECONDS = 1.0
 
 
 def main(service: Callable[[S], Awaitable[None]], read: Callable[[], S] = from_environment) -> None:  # type: ignore[assignment]
@@ -57,6 +61,24 @@ async def run_stage(settings: Settings, stage: Stage[Any]) -> None:
     finally:
         await redis.aclose()
         await pool.close()
+
+
+async def outlast(component: str, job: Callable[[], Awaitable[None]]) -> None:
+    """Run a job that continues from what is stored; start it again after an outage of the database or the streams."""
+    log = logging.get(component)
+    while True:
+        try:
+            await job()
+            return
+        except OUTAGES as error:
+            reason: BaseException = error
+        except ExceptionGroup as group:
+            known, others = group.split(OUTAGES)
+            if known is None or others is not None:
+                raise
+            reason = known.exceptions[0]
+        log.warning("continuing from the stored state", error=f"{type(reason).__name__}: {reason}")
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 async def serve_health(settings: Settings, ready: Callable[[], bool]) -> None:

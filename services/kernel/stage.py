@@ -30,8 +30,8 @@ READ_COUNT = 512
 TRIM_EVERY = 256
 OUTBOX_KEEP = 2000
 
-OUTAGES = (OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What a loop outlasts by starting again from the stored state."""
+OUTAGES = (OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a loop outlasts by starting again; asyncpg says ``InternalClientError`` of an idle connection that was cut."""
 
 
 class Stage(Protocol[E]):

@@ -29,11 +29,11 @@ on conflict (symbol) do update set asset_class = excluded.asset_class, phase = e
 CONFIGURED = "select source from data_source_registry where configured"
 
 ACTIVE = "update asset_class_config set active = true, activated_at = $2 where phase = $1 and not active"
+# Ingestion collects a phase's assets from now on; what it collects already (all crypto) stays.
+COLLECTED = "update asset_registry set collecting = true, updated_at = now() where phase = $1 and not collecting"
 ENABLED = """
-update asset_registry set trading_enabled = symbol = any($1::text[]), collecting = symbol = any($2::text[]),
-    updated_at = now()
+update asset_registry set trading_enabled = symbol = any($1::text[]), updated_at = now()
 where trading_enabled is distinct from (symbol = any($1::text[]))
-   or collecting is distinct from (symbol = any($2::text[]))
 """
 
 LOG = """
@@ -103,8 +103,9 @@ async def save_evaluation(conn: Connection, message: DayEvaluated, log: tuple[Lo
         )  # fmt: skip
         if a.change == "activated":
             await conn.execute(ACTIVE, a.subject, entry.ts)
+            await conn.execute(COLLECTED, a.subject)
     if log:
-        await conn.execute(ENABLED, list(message.enabled), list(message.collecting))
+        await conn.execute(ENABLED, list(message.enabled))
 
 
 async def save_performance(conn: Connection, record: Record, day: str) -> None:

@@ -28,6 +28,9 @@ from services.standalone.platform import Platform, run_until
 from services.standalone.replay import Recorded, claim, deliver, read, wait_for_end
 from services.standalone.screen import Screen
 
+POLL_SECONDS = 2.0
+DAY_SECONDS = 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -104,6 +107,21 @@ async def _live(platform: Platform, assets: AssetsConfig, screen: Screen, wanted
         for loop in platform.loops():
             group.create_task(loop.run())
         group.create_task(follow(platform.pool, platform.redis, assets, sources.of_family("crypto"), "crypto"))
+        group.create_task(_train_daily(platform, screen))
+
+
+async def _train_daily(platform: Platform, screen: Screen) -> None:
+    """Train once the history is there, then every day; inference takes new models up by itself."""
+    configured = inference_settings.load()
+    while True:
+        async with platform.pool.acquire() as conn:
+            ready = await conn.fetchval("select exists (select from stage_state where stage = 'ingestion-crypto')")
+        if not ready:
+            await asyncio.sleep(POLL_SECONDS)
+            continue
+        trained = await training.train_on_stored(platform.pool, configured, lambda *_: None)
+        screen.step("models", f"{len(trained)} trained by walk-forward on the stored candles")
+        await asyncio.sleep(DAY_SECONDS)
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,6 @@ from services.ingestion.replay import Recorded
 from services.standalone.summary import Summary
 from services.standalone.training import Tell
 
-
 AT_LEAST_SECONDS = 0.2
 
 
@@ -157,7 +156,7 @@ def readiness_table(rows: list[dict[str, Any]], *, whole: bool = False) -> Table
         state = "[green]active[/]" if row["active"] else "[yellow]ready[/]" if row["ready"] else "closed"
         later = not whole and not row["active"] and phase != following
         if first:
-            why = "its turn comes later" if later else "" if row["requirement"] else "open from the start"
+            why = "comes later" if later else "" if row["requirement"] else "the first, open"
             table.add_row(f"{phase}: {state}", "", "", why, style="dim" if later else "bold")
         if not later and row["requirement"] is not None:
             table.add_row(*_requirement(row))

@@ -1,7 +1,7 @@
 """Speed and memory, as figures and ratios of one run: ``make bench``. Nothing here is asserted by a test.
 
-Every line prints what was asked for and whether this run reached it. Figures depend on the machine and on what else it is
-doing; the ratio of candle ingestion to COPY does not, for both run in the same minutes on the same server.
+Every line prints what was asked for and whether this run reached it. Figures depend on the machine and on what else it
+is doing; the ratio of candle ingestion to COPY does not, for both run in the same minutes on the same server.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import api, decisions, ingestion
+from bench import api, decisions, ingestion
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +32,7 @@ Line = tuple[str, str, str, bool | None]
 
 def main() -> None:
     """Run all or the named benchmarks and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.run")
+    parser = argparse.ArgumentParser(prog="python -m bench.run")
     parser.add_argument("only", nargs="*", choices=[*BENCHES, []], help="default: all")
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
@@ -56,8 +56,9 @@ def main() -> None:
 def bench_replay() -> list[Line]:
     """Replay the sample year through all services in one standalone process, watching its memory from outside."""
     with tempfile.TemporaryDirectory(prefix="chloe-bench-") as folder:
-        command = [sys.executable, "-m", "tests.bench.replay", folder]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        command = [sys.executable, "-m", "bench.replay", folder]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment) as child:
             peak = _Peak(child.pid, Path(folder))
             output, _ = child.communicate()
             peak.stop()

@@ -40,7 +40,7 @@ UNTIL = datetime(2024, 8, 13, tzinfo=UTC)
 HISTORY = timedelta(days=110)
 """What the first models learn from; shorter than the sample's, so that training takes a second."""
 CHUNK_HOURS, AHEAD_HOURS = 6, 18
-"""Small steps of the source keep every process busy through the whole replay, so that kills meet all of them at work."""
+"""Small steps of the source keep every process busy to the end, so that kills meet all of them at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def services(folder: Path, database_url: str, redis_url: str, **spec: Any) -> Se
 
 
 class Progress:
-    """How far a replay is, seen from outside; survives a database that is away."""
+    """How far a replay is, seen from outside; a database that is away or empty is at its beginning."""
 
     def __init__(self, database_url: str) -> None:
         self.url = database_url
@@ -119,7 +119,7 @@ class Progress:
         try:
             self._conn = self._conn or psycopg.connect(self.url, autocommit=True)
             row = self._conn.execute(REACHED).fetchone()
-        except psycopg.OperationalError:
+        except (psycopg.OperationalError, psycopg.errors.UndefinedTable):
             self.close()
             return 0, False
         assert row is not None

@@ -1,6 +1,7 @@
 """A crash at every boundary of every loop, at chosen calls: the same places every time, where kills hit by chance."""
 
 import asyncio
+import copy
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -15,12 +16,11 @@ from processes import KINDS, PATIENCE_SECONDS
 from replays import AHEAD_HOURS, CHUNK_HOURS, assert_equals_backtest, prepared, told, undisturbed
 
 from services.ingestion import service as ingestion
-from services.ingestion.replay import PACED_BY, SOURCE
-from services.ingestion.service import Publisher, replay
+from services.ingestion.replay import deliver
 from services.kernel import database
 from services.kernel.config import config_version
-from services.kernel.stage import LoopSettings, StageLoop
-from services.kernel.streams import RedisClient, Streams, connect
+from services.kernel.stage import LoopSettings, Stage, StageLoop
+from services.kernel.streams import Streams, connect
 from services.standalone.platform import Platform
 from services.standalone.replay import wait_for_end
 from services.standalone.servers import Servers
@@ -102,8 +102,9 @@ async def replay_with(failpoints: Failpoints, database_url: str, redis_url: str,
     pool = await database.connect_pool(database_url, size=16)
     redis = connect(redis_url)
     platform = Platform(pool, redis, folder / "reports", live=False)
+    made = {stage.name: stage for stage in platform.stages()}
     async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
-        tasks = [group.create_task(keep_running(kind, platform)) for kind in KINDS]
+        tasks = [group.create_task(keep_running(kind, platform, made.get(kind))) for kind in KINDS]
         await wait_for_end(platform, told().recorded, lambda _: None)
         for task in tasks:
             task.cancel()
@@ -111,23 +112,23 @@ async def replay_with(failpoints: Failpoints, database_url: str, redis_url: str,
     await pool.close()
 
 
-async def keep_running(kind: str, platform: Platform) -> None:
+async def keep_running(kind: str, platform: Platform, made: Stage[Any] | None) -> None:
     """Start the service again, with nothing left in memory, after every crash."""
     AT_WORK.set(kind)
     while True:
         try:
-            await life(kind, platform, platform.redis)
+            await (deliver_all(platform) if made is None else decide_all(copy.deepcopy(made), platform))
             return
         except Crashed:
             continue
 
 
-async def life(kind: str, platform: Platform, redis: RedisClient) -> None:
-    """Make and run a service."""
-    if kind == "source":
-        publisher = Publisher(platform.pool, Streams(redis, SOURCE), SOURCE, "1h", config_version())
-        await replay(publisher, told().recorded.series, told().recorded.span, PACED_BY)
-        return
-    stage = next(stage for stage in platform.stages() if stage.name == kind)
+async def deliver_all(platform: Platform) -> None:
+    """Be the source."""
+    await deliver(platform.pool, platform.redis, told().recorded, config_version())
+
+
+async def decide_all(stage: Stage[Any], platform: Platform) -> None:
+    """Be a stage that has just been made."""
     settings = LoopSettings(block_ms=20, config_version=config_version())
-    await StageLoop(stage, platform.pool, Streams(redis, kind), settings).run()
+    await StageLoop(stage, platform.pool, Streams(platform.redis, stage.name), settings).run()

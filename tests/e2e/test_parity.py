@@ -73,7 +73,7 @@ async def replayed(
 
 
 def _fill(row: asyncpg.Record) -> Fill:
-    return Fill(*tuple(row)[:10], filled_at=row["ts"])
+    return Fill(**{name: row[name] for name in Fill.__struct_fields__ if name != "filled_at"}, filled_at=row["ts"])
 
 
 def test_replay_through_all_services_equals_the_backtest_byte_for_byte(

@@ -1,5 +1,7 @@
 """The division of the portfolio: bounds, cash, and independence of order."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,7 +35,9 @@ def test_shares_follow_scores_within_their_bounds(
 
 def test_with_more_assets_than_fit_the_lowest_scores_leave() -> None:
     found, _ = allocate({f"S{n:02}": 1.0 + n / 100 for n in range(12)}, **BOUNDS)
-    assert sorted(found) == [f"S{n:02}" for n in range(4, 12)]
+    assert sorted(found) == [f"S{n:02}" for n in range(5, 12)]  # of eight, the lowest would get 9.8 %
+    equal, _ = allocate({f"S{n:02}": 1.0 for n in range(12)}, **BOUNDS)
+    assert equal == pytest.approx({f"S{n:02}": 0.10 for n in range(4, 12)})
 
 
 @settings(max_examples=400)
@@ -60,7 +64,7 @@ def test_the_order_of_the_scores_does_not_matter(given_scores: dict[str, float],
 def test_a_higher_score_never_gets_a_smaller_share(given_scores: dict[str, float]) -> None:
     weights, _ = allocate(given_scores, **BOUNDS)
     ranked = sorted(weights, key=lambda s: given_scores[s])
-    for lower, higher in zip(ranked, ranked[1:], strict=False):
+    for lower, higher in pairwise(ranked):
         assert weights[lower] <= weights[higher] + 1e-12
 
 

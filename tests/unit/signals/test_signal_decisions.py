@@ -39,10 +39,10 @@ def test_declared_thresholds_decide(symbol: str, expected: float, action: str) -
 
 
 def test_an_asset_without_a_threshold_is_measured_by_its_uncertainty() -> None:
-    target = only(forecast("NVDA", 0.0034, uncertainty=0.02))
+    target = only(forecast("NVDA", 0.0035, uncertainty=0.02))
     assert target.threshold == pytest.approx(0.17 * 0.02)
     assert target.action == "BUY"
-    assert only(forecast("NVDA", 0.0034, uncertainty=0.03)).action == "HOLD"
+    assert only(forecast("NVDA", 0.0035, uncertainty=0.03)).action == "HOLD"
 
 
 @pytest.mark.parametrize(
