@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def sql(data: Path, query: str) -> None:
 
     rows = _with_standalone(data, ask)
     names = list(rows[0].keys()) if rows else []
-    _print_rows(names, [["" if value is None else str(value) for value in row.values()] for row in rows])
+    _print_rows(names, [[_cell(value) for value in row.values()] for row in rows])
 
 
 def readiness(url: str, phase: str | None, *, as_json: bool) -> None:
@@ -249,6 +250,13 @@ def _print_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             table.add_row(name, escape(value))
         table.add_section()
     console.print(table)
+
+
+def _cell(value: object) -> str:
+    """Write a value as psql does: nothing for null, decimals without an exponent."""
+    if value is None:
+        return ""
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def _factor(pnls: Sequence[float]) -> dict[str, Any]:

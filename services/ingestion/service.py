@@ -149,13 +149,16 @@ async def _replay(publisher: Publisher, series: Sequence[CandleFile], span: Span
 
 
 async def _store_history(publisher: Publisher, series: Sequence[CandleFile], span: Span) -> None:
-    """Store what lies before the first slice, the refused rows, and which symbols are collected."""
+    """Store what lies before the first slice, the refused rows, which symbols are collected, and promise that much."""
     async with publisher.pool.acquire() as conn, conn.transaction():
         await source_store.collect_only(conn, [one.symbol for one in series])
         for one in series:
             stored = await store_series(conn, one, datetime.now(UTC), span.begins)
             metrics.CANDLES_STORED.labels(publisher.name).inc(stored.new)
             metrics.CANDLES_REFUSED.labels(publisher.name).inc(len(one.refused))
+        # In the same transaction, so that a restart neither repeats this nor loses where the slices begin.
+        promise = await publisher.promise(conn, span.begins, begins=span.begins, ended=False)
+    await publisher.publish([], promise)
 
 
 async def _wait_for_stages(publisher: Publisher, upto: datetime, begins: datetime, stage_names: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """Embedded PostgreSQL and Redis, from wheels, in a data folder that persists between runs."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -77,6 +78,7 @@ def _embedded() -> Any:
 
 def _start_postgres(data: Path) -> Any:
     library = _embedded()
+    _forget_the_killed(data / ".handle_pids.json")
     first = not (data / "PG_VERSION").exists()
     server = library.get_server(data, cleanup_mode="stop")
     if first:
@@ -87,6 +89,22 @@ def _start_postgres(data: Path) -> Any:
         server.cleanup()
         server = library.PostgresServer(data, cleanup_mode="stop")
     return server
+
+
+def _forget_the_killed(handles: Path) -> None:
+    """Strike processes that are gone from the library's list of users, or the server would never be stopped again."""
+    if handles.exists():
+        handles.write_text(json.dumps([pid for pid in json.loads(handles.read_text()) if _lives(pid)]))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _start_redis(folder: Path, socket: Path) -> "subprocess.Popen[bytes] | None":

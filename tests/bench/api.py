@@ -39,7 +39,7 @@ async def _measure() -> tuple[float, float, int]:
             app = create_app(pool, redis, create_tokens_file(Path(folder) / "tokens.yaml"), Info())
             server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="warning", access_log=False))
             serving = asyncio.ensure_future(server.serve())
-            while not server.started:  # noqa: ASYNC110 - uvicorn tells it by an attribute only
+            while not server.started:
                 await asyncio.sleep(0.05)
             port = server.servers[0].sockets[0].getsockname()[1]
             taken = sorted(await _load(f"http://127.0.0.1:{port}/phases/readiness"))

@@ -152,7 +152,9 @@ def undisturbed(server_url: str, template: str, redis_url: str) -> Ledger:
 
             wait_until(ended, what="the undisturbed replay")
         progress.close()
-        return read_ledger(url)
+        found = read_ledger(url)
+    assert_equals_backtest(found)
+    return found
 
 
 def assert_equals_backtest(found: Ledger) -> None:

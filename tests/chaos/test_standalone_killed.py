@@ -46,7 +46,7 @@ def test_standalone_killed_in_training_and_replay_continues_where_it_was(
     settled: list[Any] = []
     for share in (0.2, 0.6):
         wanted = int(told().recorded.slices * share)
-        kill_when(lambda wanted=wanted: progress.look()[0] >= wanted, data, recorded, tmp_path)  # type: ignore[misc]
+        kill_when(lambda wanted=wanted: progress.look()[0] >= wanted, data, recorded, tmp_path)
         assert not progress.ended(), "the replay was over before it was killed"
         assert set(settled) <= set(rows(url, SETTLED)), "slices that were settled before have been closed again"
         settled = rows(url, SETTLED)
@@ -80,11 +80,11 @@ def write_csv(folder: Path) -> Path:
 
 def standalone(data: Path, recorded: Path, folder: Path) -> "subprocess.Popen[bytes]":
     """Start the command as a user would."""
+    command = [sys.executable, "-m", "services.cli", "standalone", "--data", str(data), "--from", str(recorded)]
     span = ["--since", BEGINS.isoformat(), "--until", UNTIL.isoformat()]
     with (folder / "standalone.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "services.cli", "standalone", "--data", str(data), "--from", str(recorded), *span, "--exit"],
-            cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            [*command, *span, "--exit"], cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def rows(url: str, query: str) -> list[Any]:
     """Ask the database; nothing while it is away or has no tables yet."""
     try:
         with psycopg.connect(url) as conn:
-            return conn.execute(query).fetchall()  # type: ignore[arg-type]
+            return conn.execute(query).fetchall()
     except (psycopg.OperationalError, psycopg.errors.UndefinedTable):
         return []
 

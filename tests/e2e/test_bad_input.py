@@ -46,11 +46,11 @@ def _edit(path: Path, old: str, new: str) -> None:
 
 CONFIG_FAULTS: list[tuple[str, Callable[[Path], None], tuple[str, ...]]] = [
     ("unknown key", lambda c: _edit(c / "risk.yaml", "max_heat:", "max_heet:"), ("risk.yaml", "max_he")),
-    ("wrong type", lambda c: _edit(c / "risk.yaml", "max_heat: 0.25", "max_heat: lots"), ("risk.yaml", "max_heat", "lots")),
-    ("out of bounds", lambda c: _edit(c / "signals.yaml", "min_cash: 0.20", "min_cash: 2"), ("signals.yaml", "min_cash")),
+    ("wrong type", lambda c: _edit(c / "risk.yaml", "max_heat: 0.25", "max_heat: lots"), ("risk.yaml", "lots")),
+    ("out of bounds", lambda c: _edit(c / "signals.yaml", "min_cash: 0.20", "min_cash: 2"), ("min_cash",)),
     ("missing file", lambda c: (c / "phases.yaml").unlink(), ("phases.yaml", "not found")),
     ("not YAML", lambda c: (c / "rollout.yaml").write_text("assets: ["), ("rollout.yaml",)),
-    ("key twice", lambda c: _edit(c / "risk.yaml", "max_heat:", "max_drawdown: 0.3\nmax_heat:"), ("risk.yaml", "twice")),
+    ("key twice", lambda c: _edit(c / "risk.yaml", "max_heat:", "max_drawdown: 0.3\nmax_heat:"), ("twice",)),
     ("unknown class", lambda c: _edit(c / "assets_config.yaml", "{asset_class: meme", "{asset_class: mem"), ("'mem'",)),
     ("unknown model key", lambda c: _edit(c / "models.yaml", "seed: 7", "sead: 7"), ("models.yaml", "se")),
 ]  # fmt: skip

@@ -85,11 +85,18 @@ def test_foreign_images_are_pinned_to_a_version(name: str) -> None:
 @pytest.mark.parametrize("name", APPS)
 def test_services_start_after_the_schema_is_there(name: str) -> None:
     waits = {other: how["condition"] for other, how in SERVICES[name]["depends_on"].items()}
-    assert waits == {
+    models = {"train": "service_completed_successfully"} if name == "inference" else {}
+    assert waits == models | {
         "migrate": "service_completed_successfully",
         "timescaledb": "service_healthy",
         "redis": "service_healthy",
     }
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_the_signal_to_stop_reaches_the_service(name: str) -> None:
+    # An init that runs as root without CAP_KILL cannot signal a process that has stepped down to another user.
+    assert SERVICES[name]["init"] is ("cap_add" not in SERVICES[name])
 
 
 def test_base_image_is_built_by_the_service_that_all_wait_for() -> None:
