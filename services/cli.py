@@ -1,4 +1,7 @@
-"""The command line: ``chloe --help``. Commands parse, call and print; what they do lives with the services."""
+"""The command line: ``chloe --help``. Commands parse and call; what they do lives in :mod:`services.commands`.
+
+That module is imported only when a command runs, for it brings everything with it and help should not wait.
+"""
 
 import sys
 from datetime import UTC, datetime
@@ -7,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from services import commands
 from services.kernel import logging
 from services.kernel.errors import ChloeError, ConfigError
 from services.kernel.settings import from_environment
@@ -48,6 +50,8 @@ def standalone(
     data: Data = DATA,
 ) -> None:
     """Run everything in one process on embedded PostgreSQL and Redis: train, replay, show, serve."""
+    from services import commands
+
     commands.standalone(data, source, moment(since), moment(until), live=live, fresh=fresh, serve=not stop, port=port)
 
 
@@ -60,6 +64,8 @@ def replay(
     data: Data = Path("var/replay"),
 ) -> None:
     """Replay a folder through all services, print the result and stop."""
+    from services import commands
+
     commands.standalone(data, source, moment(since), moment(until), live=False, fresh=fresh, serve=False, port=0)
 
 
@@ -73,6 +79,8 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Run history through the same decisions in memory; its ledger equals the replay's, byte for byte."""
+    from services import commands
+
     commands.run_backtest(source, moment(since), moment(until), ledger, fills, as_json=as_json)
 
 
@@ -83,24 +91,32 @@ def train(
     ] = None,
 ) -> None:
     """Train the models by walk-forward, on stored candles or a folder's, and register them in the database."""
+    from services import commands
+
     commands.train(source)
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database of CHLOE_DATABASE_URL to the newest schema and fill the registries."""
+    from services import commands
+
     commands.migrate_and_seed()
 
 
 @app.command()
 def report(data: Data = DATA, out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("reports")) -> None:
     """Write trades.jsonl and pf_local.json from the stored trades."""
+    from services import commands
+
     commands.report(data, out)
 
 
 @app.command()
 def sql(query: Annotated[str, typer.Argument(help="A query; it runs read-only.")], data: Data = DATA) -> None:
     """Ask the standalone database in SQL, for instance 'select * from phase_readiness'."""
+    from services import commands
+
     commands.sql(data, query)
 
 
@@ -111,48 +127,64 @@ def phases_readiness(
     as_json: AsJson = False,
 ) -> None:
     """Show every phase's requirements: asked, current, met, and what is missing."""
+    from services import commands
+
     commands.readiness(url, phase, as_json=as_json)
 
 
 @phases_app.command("activate")
 def phases_activate(phase: str, note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
     """Activate a phase that is ready; refused with the reasons where it is not."""
+    from services import commands
+
     commands.post(url, f"/phases/{phase}/activate", note, token, data)
 
 
 @app.command()
 def enable(symbol: str, note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
     """Enable an asset whose gate is met; refused with the reasons where it is not."""
+    from services import commands
+
     commands.post(url, f"/assets/{symbol}/enable", note, token, data)
 
 
 @app.command()
 def disable(symbol: str, note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
     """Disable an asset: no new entries from the next slice on."""
+    from services import commands
+
     commands.post(url, f"/assets/{symbol}/disable", note, token, data)
 
 
 @app.command()
 def halt(note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
     """Block all entries from the next slice on; closing stays allowed."""
+    from services import commands
+
     commands.post(url, "/risk/halt", note, token, data)
 
 
 @app.command()
 def resume(note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
     """Allow entries again."""
+    from services import commands
+
     commands.post(url, "/risk/resume", note, token, data)
 
 
 @app.command()
 def flatten(note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
     """Close every position at the next open and block entries."""
+    from services import commands
+
     commands.post(url, "/risk/flatten", note, token, data)
 
 
 @app.command()
 def audit(symbol: str, url: Url = URL, as_json: AsJson = False) -> None:
     """Show what is known about an asset's right to trade."""
+    from services import commands
+
     commands.audit(url, symbol, as_json=as_json)
 
 

@@ -26,6 +26,7 @@ from services.kernel.config import load
 from services.kernel.database import connect_pool
 from services.kernel.errors import ChloeError, StartRefused
 from services.kernel.migrate import migrate
+from services.kernel.process import until_stopped
 from services.kernel.settings import from_environment
 from services.phases.service import load_params
 from services.phases.store import seed
@@ -60,7 +61,7 @@ def standalone(
         read(source, assets, since, until)  # bad input is refused before anything is started or removed
     started = servers.start(data, fresh=fresh)
     try:
-        uvloop.run(run(Wanted(data, source, since, until, live, fresh, serve, port), started, Screen()))
+        uvloop.run(until_stopped(run(Wanted(data, source, since, until, live, fresh, serve, port), started, Screen())))
     finally:
         started.stop()
 

@@ -91,8 +91,8 @@ async def connect_pool(dsn: str, *, size: int = 4, durable: bool = True) -> Conn
         server_settings["synchronous_commit"] = "off"
     try:
         return await asyncpg.create_pool(dsn, min_size=1, max_size=size, server_settings=server_settings)
-    except (OSError, asyncpg.PostgresError) as error:
-        raise StartRefused(f"database {scrub(dsn)}: {error}") from None
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StartRefused(f"database {scrub(dsn)}: {scrub(' '.join(str(error).split()))}") from None
 
 
 @asynccontextmanager

