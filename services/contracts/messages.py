@@ -43,9 +43,6 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     """The moment the message is about: the slice's close, the bar's open for candles."""
 
 
-# ------------------------------------------------------------------------------------------------ ingestion
-
-
 class Bar(Struct, frozen=True):
     """One closed candle inside a slice. ``volume`` is in units of the base asset."""
 
@@ -109,9 +106,6 @@ class SliceClosed(Message, frozen=True):
     missing: tuple[Missing, ...] = ()
 
 
-# ------------------------------------------------------------------------------------------------ inference
-
-
 class ForecastPart(Struct, frozen=True):
     """What one model said: log return over the horizon and its standard deviation."""
 
@@ -147,9 +141,6 @@ class ForecastsMade(Message, frozen=True):
     missing: tuple[Missing, ...] = ()
 
 
-# ------------------------------------------------------------------------------------------------ signals
-
-
 class Target(Struct, frozen=True):
     """What signals want for one asset. ``weight`` None means: leave the position as it is (HOLD)."""
 
@@ -175,9 +166,6 @@ class TargetsSet(Message, frozen=True):
     timeframe: str
     targets: tuple[Target, ...]
     cash_weight: float
-
-
-# ------------------------------------------------------------------------------------------------ risk
 
 
 class Order(Struct, frozen=True):
@@ -230,9 +218,6 @@ class OrdersDecided(Message, frozen=True):
     checks: tuple[LimitCheck, ...]
     halted: str | None
     """Why trading is halted, or None."""
-
-
-# ------------------------------------------------------------------------------------------------ execution
 
 
 class Fill(Struct, frozen=True):
@@ -320,9 +305,6 @@ class PortfolioSettled(Message, frozen=True):
     """Symbols marked at an older price because the slice had no bar for them."""
 
 
-# ------------------------------------------------------------------------------------------------ phases
-
-
 class Requirement(Struct, frozen=True):
     """One line of a gate: what is asked, what is, whether it is met, and what is missing in words."""
 
@@ -366,9 +348,6 @@ class DayEvaluated(Message, frozen=True):
     collecting: tuple[str, ...]
     command_id: UUID | None = None
     """Set when a person's command caused this evaluation, instead of the end of a day."""
-
-
-# ------------------------------------------------------------------------------------------------ gateway
 
 
 class CommandGiven(Message, frozen=True):

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+import stamina
 import structlog
 
 SECRET_WORD = r"(?:passw(?:or)?d|passphrase|token|secret|api[_-]?key|private[_-]?key|authorization|credential)"
@@ -62,6 +63,8 @@ def configure(level: str = "INFO", *, readable: bool | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    # Each retry would be a line; what is said once the retries are used up names the source and the error.
+    stamina.instrumentation.set_on_retry_hooks([])
 
 
 def get(name: str) -> Any:
