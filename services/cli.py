@@ -61,7 +61,7 @@ def replay(
     since: Since = None,
     until: Until = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove what an earlier replay stored.")] = False,
-    data: Data = Path("var/replay"),
+    data: Annotated[Path, typer.Option(help="Folder of the embedded servers' data.")] = Path("var/replay"),
 ) -> None:
     """Replay a folder through all services, print the result and stop."""
     from services import commands

@@ -58,10 +58,18 @@ def outgoing(topic: str, producer: str, seq: int, message: Message) -> Outgoing:
 def connect(url: str) -> RedisClient:
     """Open a client; reads block longer than redis-py's default socket time-out, so that is switched off.
 
-    It never tries a command again by itself: the stage loop does that, from the stored state.
+    It never tries a command again by itself: the stage loop does that, from the stored state. Bytes that are no UTF-8
+    pass as surrogates, which no message can hold: so they reach the dead-letter stream, and not a traceback inside the
+    client that every restart would meet again.
     """
-    retry = Retry(NoBackoff(), 0)
-    return Redis.from_url(url, decode_responses=True, socket_timeout=None, health_check_interval=0, retry=retry)
+    return Redis.from_url(
+        url,
+        decode_responses=True,
+        encoding_errors="surrogateescape",
+        socket_timeout=None,
+        health_check_interval=0,
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 class Streams:
@@ -171,7 +179,7 @@ def _check_belongs(topic: str, producer: str, message: Message) -> None:
         return
     if type(message) not in row.carries:
         raise msgspec.ValidationError(f"a {type(message).__name__} does not belong on this stream")
-    if row.writer != "ingestion" and producer != row.writer:  # ingestion writes in the names of its sources
+    if row.writer not in ("ingestion", producer):  # ingestion writes in the names of its sources
         raise msgspec.ValidationError(f"written by '{producer}', but only '{row.writer}' writes this stream")
 
 

@@ -71,9 +71,14 @@ async def _replay(platform: Platform, recorded: Recorded, configured: Any, scree
         trained = await training.train(platform.pool, recorded.series, configured, tell)
     screen.step("models", f"{len(trained)} trained by walk-forward, each on hours before those it forecasts")
     loops = [loop.run for loop in platform.loops()]
+    shown = _show(platform, recorded, configured, screen, wanted)
+    await run_until(shown, [*loops, lambda: deliver(platform, recorded, config_version())])
+
+
+async def _show(platform: Platform, recorded: Recorded, configured: Any, screen: Screen, wanted: Wanted) -> None:
+    """Follow the replay to its end and print the result; then, to answer commands, everything goes on running."""
     with screen.replaying(recorded) as progress:
-        end = _follow(platform, recorded, progress)
-        await run_until(end, [*loops, lambda: deliver(platform, recorded, config_version())])
+        await _follow(platform, recorded, progress)
     async with platform.pool.acquire() as conn:
         screen.result(await summary.summarise(conn, configured.horizon_hours), recorded)
     if wanted.serve:

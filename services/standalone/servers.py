@@ -30,6 +30,8 @@ TUNING = {
 }
 
 SOCKET_PATH_LIMIT = 100
+HANDLES = ".handle_pids.json"
+"""The library's list of the processes that use a server; the last one stops it."""
 
 
 @dataclass(slots=True)
@@ -48,11 +50,12 @@ class Servers:
             self.stop()
 
     def stop(self) -> None:
-        """Stop both; data stay."""
-        _shut_down(self._redis_socket)
-        if self._redis is not None:
-            self._redis.wait(timeout=10)
-        self._postgres.cleanup()
+        """Stop both, unless another process uses them too; data stay."""
+        if not _others(self._redis_socket.parent / "pg" / HANDLES):
+            _shut_down(self._redis_socket)
+            if self._redis is not None:
+                self._redis.wait(timeout=10)
+        self._postgres.cleanup()  # which leaves the server to its other users
 
 
 def start(folder: Path, *, fresh: bool = False) -> Servers:
@@ -80,7 +83,7 @@ def _embedded() -> Any:
 
 def _start_postgres(data: Path) -> Any:
     library = _embedded()
-    _forget_the_killed(data / ".handle_pids.json")
+    _forget_the_killed(data / HANDLES)
     first = not (data / "PG_VERSION").exists()
     server = library.get_server(data, cleanup_mode="stop")
     if first:
@@ -97,6 +100,11 @@ def _forget_the_killed(handles: Path) -> None:
     """Strike processes that are gone from the library's list of users, or the server would never be stopped again."""
     if handles.exists():
         handles.write_text(json.dumps([pid for pid in json.loads(handles.read_text()) if _lives(pid)]))
+
+
+def _others(handles: Path) -> bool:
+    """Say whether another living process is on the library's list of users."""
+    return handles.exists() and any(pid != os.getpid() and _lives(pid) for pid in json.loads(handles.read_text()))
 
 
 def _lives(pid: int) -> bool:

@@ -96,7 +96,7 @@ class Services:
         assert self._zygote.stdout is not None
         line = self._zygote.stdout.readline()
         if not line:
-            self._zygote.stdout.close()
+            self.__exit__(None, None, None)
             raise AssertionError(f"the parent of the service processes has ended with {self._zygote.wait()}")
         answer: dict[str, Any] = json.loads(line)
         return answer

@@ -9,7 +9,7 @@ from pathlib import Path
 import ledgers
 import pytest
 import redis as redis_sync
-from processes import KINDS, LOOK_SECONDS, Services
+from processes import KINDS, LOOK_SECONDS, Services, wait_until
 from replays import Progress, assert_equals_backtest, prepared, services, told, undisturbed
 
 from services.standalone.servers import Servers
@@ -38,7 +38,7 @@ def test_ledger_survives_200_kills_and_two_wipes_of_redis_in_every_round(
         where = f"round {number + 1}, CHLOE_CHAOS_SEED={seed}"
         with prepared(servers.database_url, template) as url:
             with services(tmp_path / str(number), url, servers.redis_url) as running:
-                redis = redis_sync.Redis.from_url(servers.redis_url)
+                redis = redis_sync.Redis.from_url(servers.redis_url, decode_responses=True)
                 disturb(running, Progress(url), random.Random(seed), redis, where)
                 kills.update(running.kills)
             ledgers.assert_equal(ledgers.read(url), expected, where)
@@ -69,7 +69,18 @@ def disturb(running: Services, progress: Progress, rng: random.Random, redis: "r
         running.kill(name)
         running.start(name)
     assert not wipes, f"{where}: the replay ended before Redis was wiped"
+    wait_until(
+        lambda: pending(redis) == {}, what=f"{where}: every stream entry acknowledged, so that trimming can go on"
+    )
+    assert not redis.keys("dead.*"), f"{where}: messages were called unreadable"
     progress.close()
+
+
+def pending(redis: redis_sync.Redis) -> dict[tuple[str, str], int]:
+    """Return how many entries each stream's groups have read and not acknowledged, where there are any."""
+    streams = [str(key) for key in redis.scan_iter(_type="stream")]
+    groups = {(stream, str(g["name"])): int(g["pending"]) for stream in streams for g in redis.xinfo_groups(stream)}
+    return {name: count for name, count in groups.items() if count}
 
 
 def _pause(progress: Progress, rng: random.Random, before: int) -> tuple[int, bool]:

@@ -29,7 +29,8 @@ def own_servers() -> Iterator[embedded.Servers]:
     with tempfile.TemporaryDirectory(prefix="chloe-") as folder:
         started = embedded.start(Path(folder) / "d")
         yield started
-        pg_ctl(data_of(started), "stop", "-m", "immediate")
+        if (data_of(started) / "postmaster.pid").exists():
+            pg_ctl(data_of(started), "stop", "-m", "immediate")
         started.stop()
 
 

@@ -1,7 +1,7 @@
 """How each command of the README is tried. A command that is not named here fails the test.
 
-``Run`` executes it, exactly as printed, in a folder of its own whose ``sample/`` holds the sample's first 85 days, so that
-it takes seconds; only the API's port is another. ``Ask`` sends it to the API. ``Planned`` cannot be executed in a
+``Run`` executes it, exactly as printed, in a folder of its own whose ``sample/`` holds the sample's first 85 days, so
+that it takes seconds; only the API's port is another. ``Ask`` sends it to the API. ``Planned`` cannot be executed in a
 test (Docker, minutes of work, a change to the machine): ``make -n`` shows what would be run, and that is compared.
 ``Compose`` checks a ``docker compose`` line against the compose file, and with the Docker client where there is one.
 """
@@ -57,12 +57,12 @@ PENDING = "pending; the next slice takes it in"
 
 RECIPES: dict[str, Recipe] = {
     # Start
-    "sudo apt-get install --yes make python3.11 python3.11-venv libgomp1": Known("changes the machine"),
+    "sudo apt-get install --yes make python3 python3-venv libgomp1": Known("changes the machine"),
     "make demo": Planned(".venv/bin/chloe standalone"),
     "make up": Planned("docker compose up --detach --build"),
-    "CHLOE_SOURCE=replay docker compose run --rm train": Compose(),
     "CHLOE_SOURCE=replay docker compose up --detach": Compose(),
     "docker compose up": Compose(),
+    "docker compose run --rm train chloe train": Compose(),
     "docker compose down --volumes": Compose(),
     # Ten minutes
     "source .venv/bin/activate": Known("the tests' own environment stands first in PATH"),
@@ -112,7 +112,7 @@ RECIPES: dict[str, Recipe] = {
     "make psql": Planned("psql -U grafana_reader chloe"),
     "make check": Planned(".venv/bin/mypy"),
     "make test": Planned(".venv/bin/pytest"),
-    "make bench": Planned("tests.bench.run"),
+    "make bench": Planned("bench.run"),
     "make schema": Planned("migrations/snapshot.py"),
     "make freeze": Planned("infrastructure/scripts/freeze.py"),
     "make clean": Planned("rm -rf var"),

@@ -8,9 +8,9 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from tiny_stage import Bench, TinyStage, bench, running
 
-from services.contracts.messages import encode
 from services.contracts.topics import SLICES
-from services.kernel.database import StartRefused, connect_pool
+from services.kernel.database import connect_pool
+from services.kernel.errors import StartRefused
 
 
 def wholly(upto: int) -> list[tuple[int, int]]:
@@ -149,11 +149,10 @@ def test_an_outage_within_a_decision_leaves_nothing_half_done(
                 await on.came_out(3)
                 await check(on, 3)
                 assert stage.count == 3
-                assert stage.starts == len(failures) + 1 if isinstance(failures, list) else True
+                assert stage.starts == outages + 1
 
-    n = len(failures)
+    outages = len(failures)
     asyncio.run(case())
-    assert n > 0
 
 
 def test_an_error_that_is_no_outage_ends_the_stage_with_nothing_half_done(database_url: str, redis_url: str) -> None:
@@ -223,7 +222,6 @@ def test_the_outbox_holds_exactly_what_was_published(database_url: str, redis_ur
             stored = await on.pool.fetch("select seq, body from outbox where producer = 'inference' order by seq")
             assert [(int(f["seq"]), f["body"]) for _, f in entries] == [(r[0], r[1]) for r in stored]
             assert all(f["type"] == "ForecastsMade" and f["producer"] == "inference" for _, f in entries)
-            assert encode  # bodies are what encode wrote
 
     asyncio.run(case())
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 from decision_cases import HOUR, START, bar, flat_bar, order, orders_at, parameters, slice_at
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.contracts.messages import Bar, Fill, Order, PortfolioSettled
@@ -76,8 +76,9 @@ def test_never_takes_more_of_a_bar_than_its_participation_cap(
 
 @settings(deadline=None, max_examples=300)
 @given(amounts, prices, st.decimals("0", "10000", places=8))
+@example(size=Decimal("1E9"), price=Decimal("0.00036726"), cash=Decimal("0.00027527"))  # rounding twice cost a place
 def test_a_buy_never_costs_more_than_the_cash_there_is(size: Decimal, price: Decimal, cash: Decimal) -> None:
-    execution = VENUE.at_market("buy", size, price, quote(price, Decimal("1E9")), cash)
+    execution = VENUE.at_market("buy", size, price, quote(price, Decimal("1E12")), cash)
     assert money(execution.quantity * execution.price) + execution.fee <= cash
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -111,9 +112,7 @@ def test_uncounted_messages_are_done_with_at_once() -> None:
 def test_a_message_of_the_wrong_kind_is_named() -> None:
     inbox = Inbox([TOPIC], {})
     inbox.offer(replace(envelope(1), message=SliceClosed(START, "1h", ())))
-    with pytest.raises(
-        StreamCorrupt, match=r"stream ingestion\.candles: number 1 is a SliceClosed, expected FeedAdvanced"
-    ):
+    with pytest.raises(StreamCorrupt, match=r"candles: number 1 is a SliceClosed, expected FeedAdvanced"):
         pop_as(inbox, TOPIC, FeedAdvanced)
 
 
@@ -124,7 +123,8 @@ def test_both_shapes_of_a_reply_are_read_alike() -> None:
     assert list(_pairs([("s", entries)])) == wanted
     assert list(_pairs({"s": [entries]})) == wanted
     assert list(_pairs({"s": [entries[:1], entries[1:]]})) == wanted
-    for nothing in (None, [], {}):
+    nothings: tuple[Any, ...] = (None, [], {})
+    for nothing in nothings:
         assert list(_pairs(nothing)) == []
 
 

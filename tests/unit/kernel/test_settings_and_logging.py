@@ -1,10 +1,12 @@
 """The environment is typed, weak passwords are refused, and secrets never reach a log."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,9 +18,11 @@ PLANTED = "hunter2-Zx9"
 
 
 @pytest.fixture(autouse=True)
-def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("CHLOE_DATABASE_URL", "CHLOE_REDIS_URL", "CHLOE_HTTP_PORT", "CHLOE_SOURCE"):
         monkeypatch.delenv(name, raising=False)
+    yield
+    structlog.reset_defaults()  # or later tests would log into this test's closed stream
 
 
 @pytest.mark.parametrize(
@@ -33,7 +37,7 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name:
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("password", sorted(WEAK_PASSWORDS) + ["Postgres", "p%61ssword"])
+@pytest.mark.parametrize("password", [*sorted(WEAK_PASSWORDS), "Postgres", "p%61ssword"])
 def test_a_default_password_in_the_url_is_refused_without_repeating_it(password: str) -> None:
     given_ = Settings(database_url=f"postgresql://chloe:{password}@db:5432/chloe")
     with pytest.raises(StartRefused, match="CHLOE_DATABASE_URL: an empty or well-known password"):

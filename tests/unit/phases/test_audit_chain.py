@@ -16,7 +16,8 @@ from services.phases.decide import Commanded, on_command, start
 
 def chain(n: int = 8) -> list[LogEntry]:
     """A chain as phases makes it: an asset disabled and enabled in turn."""
-    state, rows = start(PARAMS), []
+    state = start(PARAMS)
+    rows: list[LogEntry] = []
     for k in range(n):
         name = "enable" if k % 2 else "disable"
         asked = command(name, "BTC/USDT", ts=NOW + timedelta(hours=k), note=f"note {k}")

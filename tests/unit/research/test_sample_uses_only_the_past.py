@@ -1,7 +1,7 @@
 """From recorded candles to the ledger: what is later changes nothing that is earlier (the committed sample)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +26,7 @@ TRADED = BEGIN + timedelta(days=28)
 CUT = BEGIN + timedelta(days=40, hours=7)
 END = BEGIN + timedelta(days=52)
 HOUR = timedelta(hours=1)
+COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,13 @@ def _changed(series: Candles, how: str) -> Candles:
     later = series.ts + 3600 > epoch(CUT)
     if how == "altered":
         factor = np.where(later, np.exp(np.random.default_rng(1).normal(0.0, 0.02, len(series.ts))), 1.0)
-        prices = [column * factor for column in (series.open, series.high, series.low, series.close)]
-        volume = np.where(later, series.volume * 3.0, series.volume)
-        return Candles(series.symbol, series.asset_class, series.ts, *prices, volume)
+        return replace(
+            series,
+            open=series.open * factor,
+            high=series.high * factor,
+            low=series.low * factor,
+            close=series.close * factor,
+            volume=np.where(later, series.volume * 3.0, series.volume),
+        )
     keep = ~later if how == "deleted" else ~later | (series.ts % (5 * 3600) != 0)
-    columns = (series.ts, series.open, series.high, series.low, series.close, series.volume)
-    return Candles(series.symbol, series.asset_class, *(column[keep] for column in columns))
+    return replace(series, **{name: getattr(series, name)[keep] for name in COLUMNS})

@@ -224,7 +224,7 @@ def test_closing_and_reducing_are_never_refused(held: RiskState, symbol: str, we
 def test_a_position_held_for_as_long_as_it_may_be_is_closed_even_when_halted() -> None:
     books = portfolio("2500", position(BTC, "1", "100", "90", expires_at=START))
     (made,) = decided(state(halted="halted by ada"), books).orders
-    assert (made.reason, made.quantity) == ("max_hold", 1)
+    assert (made.reason, made.quantity) == ("max_hold", Decimal(1))
     later = portfolio("2500", position(BTC, "1", "100", "90", expires_at=START + timedelta(seconds=1)))
     assert decided(state(), later).orders == ()
 
@@ -232,7 +232,7 @@ def test_a_position_held_for_as_long_as_it_may_be_is_closed_even_when_halted() -
 def test_a_short_position_is_closed_by_buying() -> None:
     books = portfolio("2500", position(AVAX, "-5", "20", "22"))
     (made,) = decided(state(halted="x"), books, target(AVAX, "BUY", 0.2, 20.0)).orders
-    assert (made.side, made.reduce_only, made.quantity, made.reason) == ("buy", True, 5, "exit")
+    assert (made.side, made.reduce_only, made.quantity, made.reason) == ("buy", True, Decimal(5), "exit")
 
 
 def test_a_position_within_the_band_of_its_wanted_size_is_left_alone() -> None:
@@ -240,7 +240,7 @@ def test_a_position_within_the_band_of_its_wanted_size_is_left_alone() -> None:
     assert decided(state(), near, target(BTC, "BUY", 0.2)).orders == ()
     far = portfolio("2500", position(BTC, "3", "100", "96"))
     (made,) = decided(state(), far, target(BTC, "BUY", 0.2)).orders
-    assert (made.reason, made.quantity) == ("increase", 2)
+    assert (made.reason, made.quantity) == ("increase", Decimal(2))
 
 
 def test_a_target_to_hold_asks_for_nothing() -> None:

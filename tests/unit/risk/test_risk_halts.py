@@ -63,7 +63,7 @@ def test_a_drawdown_of_a_quarter_flattens_and_waits_for_a_person() -> None:
     state, _ = step(BEGIN, 0, "1000")
     state, said = step(state, 1, "750", held="3")
     assert said.halted == "emergency stop: drawdown 25.0% of at most 25%; resume by hand"
-    assert [(o.reason, o.side, o.quantity) for o in said.orders] == [("flatten", "sell", 3)]
+    assert [(o.reason, o.side, o.quantity) for o in said.orders] == [("flatten", "sell", Decimal(3))]
     for n in range(2, 80):
         state, said = step(state, n, "1000")
         assert said.halted is not None, "neither days nor a recovery lift it"
