@@ -43,7 +43,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     """The moment the message is about: the slice's close, the bar's open for candles."""
 
 
-class Bar(Struct, frozen=True):
+class Bar(Struct, frozen=True, omit_defaults=True):
     """One closed candle inside a slice. ``volume`` is in units of the base asset."""
 
     symbol: str
@@ -53,6 +53,8 @@ class Bar(Struct, frozen=True):
     low: float
     close: float
     volume: float
+    opened_at: Time | None = None
+    """When it opened, where that is not one timeframe before the slice (exchanges that open at half past)."""
 
 
 class Missing(Struct, frozen=True):
@@ -186,6 +188,8 @@ class Order(Struct, frozen=True):
     bucket: int
     regime: str
     notes: tuple[str, ...] = ()
+    valid_until: Time | None = None
+    """How long it waits for a bar that opens after the decision; None: for the next slice only."""
 
 
 class LimitCheck(Struct, frozen=True):
@@ -303,6 +307,8 @@ class PortfolioSettled(Message, frozen=True):
     fees: Decimal
     stale: tuple[str, ...] = ()
     """Symbols marked at an older price because the slice had no bar for them."""
+    working: tuple[UUID, ...] = ()
+    """Orders that still wait for a bar to fill in."""
 
 
 class Requirement(Struct, frozen=True):

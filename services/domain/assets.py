@@ -25,6 +25,8 @@ class AssetClass(Section):
     spread_bps: Decimal = Field(ge=0)
     fee_bps: Decimal = Field(ge=0)
     max_weight: float = Field(gt=0, le=1)
+    order_valid_hours: int = Field(default=1, ge=1)
+    """How long an order waits for the market to open; 1 where it never closes."""
 
 
 class Asset(Section):

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from services.contracts.messages import Fill, Position, Trade, decision_id
+from services.contracts.messages import Fill, Order, Position, Trade, decision_id
 from services.domain.money import ZERO, ratio, share, times
 
 
@@ -42,6 +42,13 @@ class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return times(self.quantity, self.mark_price)
 
 
+class Working(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An order that waits for the first bar which opens after its decision."""
+
+    order: Order
+    decided_at: datetime
+
+
 class Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The account. ``positions`` holds open ones only, in order of opening."""
 
@@ -51,6 +58,8 @@ class Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fees: Decimal = ZERO
     positions: dict[str, Holding] = {}
     last_slice: datetime | None = None
+    working: dict[str, Working] = {}
+    """By symbol: a newer order replaces an older one."""
 
 
 class Protection(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ from services.contracts.messages import (
 )
 from services.domain.errors import BooksBroken
 from services.domain.money import ZERO, money
-from services.execution.book import Book, Holding, Protection, apply_fill, as_position, equity, imbalance, mark
+from services.execution.book import Book, Holding, Protection, Working, apply_fill, as_position, equity, imbalance, mark
 
 BAR = {"1h": timedelta(hours=1)}
 
@@ -41,6 +41,7 @@ class Quote:
     low: Decimal
     close: Decimal
     volume: Decimal
+    opened: datetime
     taken: Decimal = ZERO
     """How much of the bar's volume our own market orders have used up already."""
 
@@ -81,7 +82,7 @@ class _Session:
     """What accumulates while one slice is settled; lives only inside :func:`settle`."""
 
     book: Book
-    opened: datetime
+    ts: datetime
     quotes: dict[str, Quote]
     fills: list[Fill]
     outcomes: list[OrderOutcome]
@@ -91,21 +92,38 @@ class _Session:
 def settle(book: Book, event: Settle, venue: Venue) -> tuple[Book, PortfolioSettled]:
     """Return the books after the slice and what happened in it."""
     closed = event.slice
-    touched = set(book.positions) | {o.symbol for o in event.orders.orders} if event.orders else set(book.positions)
-    quotes = {bar.symbol: _quote(bar) for bar in closed.bars if bar.symbol in touched}
-    session = _Session(book, closed.ts - BAR[closed.timeframe], quotes, [], [], [])
+    opened = closed.ts - BAR[closed.timeframe]
+    session = _Session(book, closed.ts, {}, [], [], [])
+    working = _take_orders(session, event.orders)
+    touched = book.positions.keys() | working.keys()
+    session.quotes = {bar.symbol: _quote(bar, bar.opened_at or opened) for bar in closed.bars if bar.symbol in touched}
     for symbol in list(book.positions):
         _protect(session, symbol, venue, at_open=True)
-    for order in event.orders.orders if event.orders else ():
-        _fill_order(session, order, venue)
+    still = {symbol: one for symbol, one in working.items() if not _fill_order(session, one, venue)}
     for symbol in list(session.book.positions):
         _protect(session, symbol, venue, at_open=False)
-    marked = mark(session.book, {symbol: quote.close for symbol, quote in quotes.items()})
-    settled = msgspec.structs.replace(marked, last_slice=closed.ts)
+    marked = mark(session.book, {symbol: quote.close for symbol, quote in session.quotes.items()})
+    settled = msgspec.structs.replace(marked, last_slice=closed.ts, working=still)
     return settled, _portfolio(settled, closed, session)
 
 
-def _quote(bar: Bar) -> Quote:
+def _take_orders(session: _Session, decided: OrdersDecided | None) -> dict[str, Working]:
+    """Add the new orders to those that wait: a newer one replaces an older one, a halt cancels waiting entries."""
+    working = dict(session.book.working)
+    if decided is None:
+        return working
+    for symbol, one in session.book.working.items():
+        if decided.halted is not None and not one.order.reduce_only:
+            _outcome(session, working.pop(symbol).order, Decimal(0), "trading is halted")
+    for order in decided.orders:
+        older = working.pop(order.symbol, None)
+        if older is not None:
+            _outcome(session, older.order, Decimal(0), "replaced by a newer order")
+        working[order.symbol] = Working(order, decided.ts)
+    return working
+
+
+def _quote(bar: Bar, opened: datetime) -> Quote:
     return Quote(
         bar.symbol,
         bar.asset_class,
@@ -114,6 +132,7 @@ def _quote(bar: Bar) -> Quote:
         money(bar.low),
         money(bar.close),
         money(bar.volume),
+        opened,
     )
 
 
@@ -146,15 +165,19 @@ def _take_volume(session: _Session, quote: Quote, execution: Execution) -> None:
     session.quotes[quote.symbol] = replace(quote, taken=quote.taken + execution.quantity)
 
 
-def _fill_order(session: _Session, order: Order, venue: Venue) -> None:
+def _fill_order(session: _Session, working: Working, venue: Venue) -> bool:
+    """Fill an order in the bar, if that opened after the decision; False if it goes on waiting."""
+    order = working.order
     quote, held = session.quotes.get(order.symbol), session.book.positions.get(order.symbol)
-    if quote is None:
+    if quote is None or quote.opened < working.decided_at:
+        if order.valid_until is not None and session.ts < order.valid_until:
+            return False
         _outcome(session, order, Decimal(0), "no bar to fill in")
-        return
+        return True
     closing = held is not None and (held.quantity > 0) != (order.side == "buy")
     if not closing and (order.reduce_only or (held is None and order.reason == "increase")):
         _outcome(session, order, Decimal(0), "the position was closed before the order reached the market")
-        return
+        return True
     wanted = min(order.quantity, abs(held.quantity)) if closing and held else order.quantity
     cash = None if closing else session.book.cash
     execution = venue.at_market(order.side, wanted, quote.open, quote, cash)
@@ -163,6 +186,7 @@ def _fill_order(session: _Session, order: Order, venue: Venue) -> None:
         _enter(session, held, order, order.reason, order.side, execution)
     detail = execution.detail or ("" if wanted == order.quantity else "cut to the size of the position")
     _outcome(session, order, execution.quantity, detail)
+    return True
 
 
 def _enter(
@@ -177,9 +201,10 @@ def _enter(
     about = order or held
     if about is None or execution.quantity <= 0:
         return
+    opened = session.quotes[about.symbol].opened
     subject = str(order.id) if order else f"{about.symbol}|{reason}|{moment}"
     fill = Fill(
-        id=decision_id(session.opened, "fill", subject),
+        id=decision_id(opened, "fill", subject),
         order_id=order.id if order else None,
         symbol=about.symbol,
         asset_class=about.asset_class,
@@ -189,7 +214,7 @@ def _enter(
         fee=execution.fee,
         slippage=execution.slippage,
         reason=reason,
-        filled_at=session.opened,
+        filled_at=opened,
     )
     carried = (
         Protection(order.stop_price, order.target_price, order.expires_at, order.bucket, order.regime)
@@ -229,5 +254,6 @@ def _portfolio(book: Book, closed: SliceClosed, session: _Session) -> PortfolioS
         realised_pnl=book.realised_pnl,
         unrealised_pnl=sum((p.market_value - p.cost for p in positions), Decimal("0E-8")),
         fees=book.fees,
+        working=tuple(one.order.id for one in book.working.values()),
         stale=tuple(symbol for symbol in book.positions if symbol not in session.quotes),
     )

@@ -139,6 +139,10 @@ def _bar(series: Candles, row: int) -> Bar:
     )
 
 
+def _opened(bar: Bar, closed: SliceClosed) -> int:
+    return epoch(closed.ts) - BAR_SECONDS if bar.opened_at is None else epoch(bar.opened_at)
+
+
 def _bars_by_symbol(slices: Sequence[SliceClosed]) -> dict[str, dict[int, Bar]]:
     found: dict[str, dict[int, Bar]] = {}
     for i, one in enumerate(slices):
@@ -152,7 +156,7 @@ def _batch(series: Candles | None, bars: Mapping[int, Bar], slices: Sequence[Sli
         return Batch(
             [], np.empty(0), np.empty((0, len(features.FEATURES))), dict.fromkeys(bars, "no candles are stored")
         )
-    wanted = np.array([epoch(slices[i].ts) - BAR_SECONDS for i in bars], dtype=np.int64)
+    wanted = np.array([_opened(bars[i], slices[i]) for i in bars], dtype=np.int64)
     rows = row_at(series.ts, wanted)
     there = rows[rows >= 0]
     if len(there) == 0:

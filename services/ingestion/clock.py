@@ -3,14 +3,14 @@
 Run it with ``python -m services.ingestion.clock``. In a replay there is no grace: slices close in data order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from services.contracts.messages import FeedAdvanced, Message, Missing, SliceClosed, encode
+from services.contracts.messages import Bar, FeedAdvanced, Message, Missing, SliceClosed, encode
 from services.contracts.topics import CANDLES, SLICES, Topic
-from services.domain.calendars import expects_bar
+from services.domain.calendars import expected_opens
 from services.domain.candles import SECONDS, Timeframe
 from services.ingestion import clock_store
 from services.kernel.database import Connection
@@ -20,6 +20,8 @@ from services.kernel.settings import Settings
 
 BATCH = 96
 GRACE = timedelta(seconds=20)
+SECOND = timedelta(seconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ClockState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +59,33 @@ def closable(state: ClockState, step: timedelta, now: datetime | None) -> list[d
     return slices
 
 
+def by_slice(bars: Iterable[tuple[datetime, Bar]], step: timedelta) -> dict[datetime, dict[str, Bar]]:
+    """Put each bar into the first slice at or after its close; of two in one slice the later one counts. Pure."""
+    found: dict[datetime, dict[str, Bar]] = {}
+    for opened, bar in bars:
+        late = (opened - EPOCH) % step  # how long after the grid it opened
+        if late:
+            ts = opened - late + 2 * step
+            bar = msgspec.structs.replace(bar, opened_at=opened)  # noqa: PLW2901 - the same bar, with its own time
+        else:
+            ts = opened + step
+        found.setdefault(ts, {})[bar.symbol] = bar
+    return found
+
+
+def close_slice(
+    ts: datetime, timeframe: Timeframe, bars: Mapping[str, Bar], symbols: Mapping[str, str], step: timedelta
+) -> SliceClosed:
+    """Close a slice with its bars, naming each symbol (mapped to its class) that owes one and has none. Pure."""
+    window = (ts - 2 * step + SECOND, ts - step + SECOND)
+    missing = tuple(
+        Missing(symbol, "no candle by the close")
+        for symbol, asset_class in sorted(symbols.items())
+        if symbol not in bars and len(expected_opens(asset_class, timeframe, *window))
+    )
+    return SliceClosed(ts, timeframe, tuple(bars[symbol] for symbol in sorted(bars)), missing)
+
+
 class ClockStage:
     """See :class:`services.kernel.stage.Stage`."""
 
@@ -79,19 +108,11 @@ class ClockStage:
     async def handle(self, conn: Connection, events: list[datetime]) -> list[Message]:
         """Close the slices with the stored bars; what should be there and is not is named."""
         symbols = await clock_store.collecting(conn)
-        found = await clock_store.bars(
-            conn, self.timeframe, list(symbols), events[0] - self.step, events[-1] - self.step
+        stored = await clock_store.bars(
+            conn, self.timeframe, list(symbols), events[0] - 2 * self.step, events[-1] - self.step
         )
-        closed = []
-        for ts in events:
-            bars = found.get(ts - self.step, [])
-            present = {bar.symbol for bar in bars}
-            missing = tuple(
-                Missing(symbol, "no candle by the close")
-                for symbol, asset_class in symbols.items()
-                if symbol not in present and expects_bar(asset_class, ts - self.step, self.timeframe)
-            )
-            closed.append(SliceClosed(ts=ts, timeframe=self.timeframe, bars=tuple(bars), missing=missing))
+        found = by_slice(stored, self.step)
+        closed = [close_slice(ts, self.timeframe, found.get(ts, {}), symbols, self.step) for ts in events]
         await clock_store.save(conn, self.timeframe, closed)
         self.state = msgspec.structs.replace(self.state, last=events[-1])
         return list(closed)

@@ -12,8 +12,8 @@ COLLECTING = "select symbol, asset_class from asset_registry where collecting or
 
 BARS = """
 select ts, symbol, asset_class, open, high, low, close, volume from candles
-where timeframe = $1 and symbol = any($2::text[]) and ts >= $3 and ts <= $4
-order by ts, symbol
+where timeframe = $1 and symbol = any($2::text[]) and ts > $3 and ts <= $4
+order by symbol, ts
 """
 
 SLICE = """
@@ -29,13 +29,11 @@ async def collecting(conn: Connection) -> dict[str, str]:
 
 
 async def bars(
-    conn: Connection, timeframe: str, symbols: Sequence[str], first: datetime, last: datetime
-) -> dict[datetime, list[Bar]]:
-    """Read the stored bars that opened from ``first`` to ``last`` (both included), by opening time."""
-    found: dict[datetime, list[Bar]] = {}
-    for row in await conn.fetch(BARS, timeframe, list(symbols), first, last):
-        found.setdefault(row[0], []).append(Bar(*row[1:]))
-    return found
+    conn: Connection, timeframe: str, symbols: Sequence[str], after: datetime, until: datetime
+) -> list[tuple[datetime, Bar]]:
+    """Read the stored bars that opened in (after, until], by symbol and time, with their opening times."""
+    rows = await conn.fetch(BARS, timeframe, list(symbols), after, until)
+    return [(row[0], Bar(*row[1:])) for row in rows]
 
 
 async def save(conn: Connection, timeframe: str, closed: Sequence[SliceClosed]) -> None:

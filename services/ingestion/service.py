@@ -26,6 +26,7 @@ from services.kernel.streams import Outgoing, Streams, outgoing
 CHUNK = timedelta(hours=48)
 AHEAD = timedelta(hours=144)
 WAIT_SECONDS = 0.02
+SECOND = timedelta(seconds=1)
 RETRY_SECONDS = 0.2
 PATIENCE_SECONDS = 5.0
 
@@ -150,10 +151,11 @@ async def _replay(publisher: Publisher, series: Sequence[CandleFile], span: Span
 
 async def _store_history(publisher: Publisher, series: Sequence[CandleFile], span: Span) -> None:
     """Store what lies before the first slice, the refused rows, which symbols are collected, and promise that much."""
+    step = timedelta(seconds=SECONDS[publisher.timeframe])
     async with publisher.pool.acquire() as conn, conn.transaction():
         await source_store.collect_only(conn, [one.symbol for one in series])
         for one in series:
-            stored = await store_series(conn, one, datetime.now(UTC), span.begins)
+            stored = await store_series(conn, one, datetime.now(UTC), span.begins - step + SECOND)
             metrics.CANDLES_STORED.labels(publisher.name).inc(stored.new)
             metrics.CANDLES_REFUSED.labels(publisher.name).inc(len(one.refused))
         # In the same transaction, so that a restart neither repeats this nor loses where the slices begin.
@@ -179,7 +181,7 @@ async def _deliver(
     messages: list[Outgoing] = []
     async with publisher.pool.acquire() as conn, conn.transaction():
         for one in series:
-            part = one.candles.between(since, upto - step + timedelta(seconds=1))
+            part = one.candles.between(since - step + SECOND, upto - step + SECOND)
             stored = await store.store_candles(conn, part, one.asset_class, now)
             metrics.CANDLES_STORED.labels(publisher.name).inc(stored.new)
             metrics.CANDLES_REVISED.labels(publisher.name).inc(stored.revised)

@@ -76,7 +76,7 @@ async def outlast(component: str, job: Callable[[], Awaitable[None]]) -> None:
             known, others = group.split(OUTAGES)
             if known is None or others is not None:
                 raise
-            reason = known.exceptions[0]
+            reason = _first(known)
         log.warning("continuing from the stored state", error=f"{type(reason).__name__}: {reason}")
         await asyncio.sleep(RETRY_SECONDS)
 
@@ -129,6 +129,6 @@ async def until_stopped(service: Awaitable[None]) -> None:
         return
 
 
-def _first(group: BaseExceptionGroup[ChloeError]) -> ChloeError:
-    inner = group.exceptions[0]
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    inner: BaseException = group.exceptions[0]
     return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -21,7 +21,7 @@ METRICS: Mapping[str, Callable[[Summary], float | None]] = {
     "sharpe_ratio": lambda s: s.sharpe_ratio,
     "max_drawdown": lambda s: s.max_drawdown if s.days else None,
     "win_rate": lambda s: s.win_rate,
-    "profit_factor": lambda s: s.profit_factor,
+    "profit_factor": lambda s: math.inf if s.gross_profit > 0 and s.gross_loss == 0 else s.profit_factor,
     "trades": lambda s: s.trades,
 }
 
@@ -61,7 +61,7 @@ def _one(
         name=_name(rule),
         comparison=rule.comparison,
         threshold=rule.threshold,
-        current=current,
+        current=current if current is not None and math.isfinite(current) else None,  # JSON has no infinity
         met=met,
         missing=None if met else _missing(rule, current, summary, sources),
     )

@@ -1,18 +1,16 @@
 """Recorded candles as the slices and forecasts that the services would have seen: what a back-test runs on."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-import numpy as np
-
-from services.contracts.messages import Bar, ForecastsMade, Missing, SliceClosed
-from services.domain.calendars import expected_opens
-from services.domain.candles import SECONDS, Timeframe, epoch, moment
+from services.contracts.messages import Bar, ForecastsMade, SliceClosed
+from services.domain.candles import SECONDS, Timeframe, moment
 from services.inference import training
 from services.inference.forecasting import Forecaster
 from services.inference.registry import TrainedModel
 from services.inference.series import Candles
 from services.inference.settings import ModelsSettings
+from services.ingestion.clock import SECOND, by_slice, close_slice
 from services.ingestion.files import CandleFile
 from services.ingestion.service import Span
 
@@ -35,26 +33,18 @@ def for_inference(series: Sequence[CandleFile]) -> dict[str, Candles]:
 
 
 def slices(series: Sequence[CandleFile], span: Span, timeframe: Timeframe = "1h") -> list[SliceClosed]:
-    """Close every slice in (begins, until], with the bars there are and the names of those that should be there."""
+    """Close every slice in (begins, until] as the clock does, with the bars that close in it."""
     step = timedelta(seconds=SECONDS[timeframe])
-    seconds = SECONDS[timeframe]
-    first = epoch(span.begins)
-    count = (epoch(span.until) - first) // seconds
-    bars: list[list[Bar]] = [[] for _ in range(count)]
-    missing: list[list[Missing]] = [[] for _ in range(count)]
-    for one in sorted(series, key=lambda s: s.symbol):
-        part = one.candles.between(span.begins, span.until - step + timedelta(seconds=1))
-        columns = [column.tolist() for column in (part.open, part.high, part.low, part.close, part.volume)]
-        places = ((part.ts - first) // seconds).tolist()
-        for place, *values in zip(places, *columns, strict=True):
-            bars[place].append(Bar(one.symbol, one.asset_class, *values))
-        owed = expected_opens(one.asset_class, timeframe, span.begins, span.until)
-        for ts in np.setdiff1d(owed, part.ts).tolist():
-            missing[(ts - first) // seconds].append(Missing(one.symbol, "no candle by the close"))
-    return [
-        SliceClosed(moment(first + (i + 1) * seconds), timeframe, tuple(bars[i]), tuple(missing[i]))
-        for i in range(count)
-    ]
+    bars: list[tuple[datetime, Bar]] = []
+    for one in series:
+        part = one.candles.between(span.begins - step + SECOND, span.until - step + SECOND)
+        columns = [column.tolist() for column in (part.ts, part.open, part.high, part.low, part.close, part.volume)]
+        bars += [(moment(ts), Bar(one.symbol, one.asset_class, *values)) for ts, *values in zip(*columns, strict=True)]
+    found = by_slice(bars, step)
+    symbols = {one.symbol: one.asset_class for one in sorted(series, key=lambda s: s.symbol)}
+    count = int((span.until - span.begins) / step)
+    moments = [span.begins + (i + 1) * step for i in range(count)]
+    return [close_slice(ts, timeframe, found.get(ts, {}), symbols, step) for ts in moments]
 
 
 def forecasts(

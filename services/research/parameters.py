@@ -33,10 +33,11 @@ def load_parameters(folder: Path | None = None) -> Parameters:
     assets = load(AssetsConfig, ASSETS_FILE, folder)
     execution = load(ExecutionSettings, "execution.yaml", folder)
     class_weights = {name: Decimal(str(c.max_weight)) for name, c in assets.classes.items()}
+    order_hours = {name: c.order_valid_hours for name, c in assets.classes.items()}
     return Parameters(
         assets=assets,
         signals=SignalParams(load(SignalSettings, "signals.yaml", folder), assets.assets),
-        risk=RiskParams(load(RiskSettings, "risk.yaml", folder), assets.assets, class_weights),
+        risk=RiskParams(load(RiskSettings, "risk.yaml", folder), assets.assets, class_weights, order_hours),
         phases=PhasesParams(
             load(PhasesSettings, "phases.yaml", folder), load(RolloutSettings, "rollout.yaml", folder), assets
         ),

@@ -1,7 +1,7 @@
 """From wanted weights to approved and refused orders. Pure; limits stand in :mod:`services.risk.limits`."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -181,6 +181,7 @@ def _approve(desk: _Desk, proposal: Proposal, notional: Decimal, binding: Cap | 
             bucket=target.bucket,
             regime=target.regime,
             notes=notes,
+            valid_until=_valid_until(desk, target.asset_class),
         )
     )
     room = desk.room
@@ -214,8 +215,15 @@ def _reduce(desk: _Desk, position: Position, quantity: Decimal, reason: OrderRea
             bucket=0,
             regime="unclassified",
             notes=notes,
+            valid_until=_valid_until(desk, position.asset_class),
         )
     )
+
+
+def _valid_until(desk: _Desk, asset_class: str) -> datetime | None:
+    """Let orders of markets that close wait for the next session."""
+    hours = desk.params.order_hours.get(asset_class, 1)
+    return desk.event.portfolio.ts + timedelta(hours=hours) if hours > 1 else None
 
 
 def _refuse(desk: _Desk, proposal: Proposal, check: str, reason: str) -> None:

@@ -50,8 +50,9 @@ def _commands(state: RiskState, event: RiskEvent, equity: Decimal) -> RiskState:
         elif command.name == "flatten":
             state = msgspec.structs.replace(state, halted=f"flattened by {why}", halted_day=None, flatten=True)
         elif command.name == "resume":
-            # The peak starts anew, or the emergency stop would fire again at once.
-            state = msgspec.structs.replace(state, halted=None, halted_day=None, flatten=False, peak_equity=equity)
+            # After an emergency stop the peak starts anew, or the stop would fire again at once.
+            peak = equity if _held_by(state, EMERGENCY) else state.peak_equity
+            state = msgspec.structs.replace(state, halted=None, halted_day=None, flatten=False, peak_equity=peak)
     return state
 
 

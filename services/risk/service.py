@@ -87,4 +87,5 @@ def load_stage(folder: Path | None = None) -> RiskStage:
     """Read this service's configuration; raises ConfigError."""
     assets = load(AssetsConfig, ASSETS_FILE, folder)
     class_weights = {name: Decimal(str(c.max_weight)) for name, c in assets.classes.items()}
-    return RiskStage(RiskParams(load(RiskSettings, "risk.yaml", folder), assets.assets, class_weights))
+    order_hours = {name: c.order_valid_hours for name, c in assets.classes.items()}
+    return RiskStage(RiskParams(load(RiskSettings, "risk.yaml", folder), assets.assets, class_weights, order_hours))

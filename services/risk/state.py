@@ -1,7 +1,7 @@
 """What risk remembers between slices. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -39,6 +39,8 @@ class RiskParams:
     assets: Mapping[str, Asset]
     class_weights: Mapping[str, Decimal]
     """Each class's own bound, as a share of equity; the portfolio's bound applies beside it."""
+    order_hours: Mapping[str, int] = field(default_factory=dict)
+    """How long a class's orders wait for a bar; 1 (the next slice only) where it is not named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,9 @@ def disturb(running: Services, progress: Progress, rng: random.Random, redis: "r
         running.kill(name)
         running.start(name)
     assert not wipes, f"{where}: the replay ended before Redis was wiped"
-    wait_until(
-        lambda: pending(redis) == {}, what=f"{where}: every stream entry acknowledged, so that trimming can go on"
-    )
+    # The last slice's orders and the last day's word wait for a slice that never comes.
+    what = f"{where}: every other stream entry acknowledged, for trimming stops below the rest"
+    wait_until(lambda: all(count == 1 for count in pending(redis).values()), what=what)
     assert not redis.keys("dead.*"), f"{where}: messages were called unreadable"
     progress.close()
 

@@ -29,6 +29,7 @@ from services.standalone.replay import deliver, wait_for_end
 ROOT = Path(__file__).parents[2]
 SPAN = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 3, 11, tzinfo=UTC))
 
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """A ladder whose second step asks for a source only, so that a short run can take it."""

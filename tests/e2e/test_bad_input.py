@@ -44,7 +44,7 @@ def _edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
-CONFIG_FAULTS: list[tuple[str, Callable[[Path], None], tuple[str, ...]]] = [
+CONFIG_FAULTS: list[tuple[str, Callable[[Path], object], tuple[str, ...]]] = [
     ("unknown key", lambda c: _edit(c / "risk.yaml", "max_heat:", "max_heet:"), ("risk.yaml", "max_he")),
     ("wrong type", lambda c: _edit(c / "risk.yaml", "max_heat: 0.25", "max_heat: lots"), ("risk.yaml", "lots")),
     ("out of bounds", lambda c: _edit(c / "signals.yaml", "min_cash: 0.20", "min_cash: 2"), ("min_cash",)),
@@ -58,7 +58,7 @@ CONFIG_FAULTS: list[tuple[str, Callable[[Path], None], tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("fault", "spoil", "names"), CONFIG_FAULTS, ids=[fault[0] for fault in CONFIG_FAULTS])
 def test_names_the_file_and_key_of_a_wrong_configuration(
-    fault: str, spoil: Callable[[Path], None], names: tuple[str, ...], config: Path, tmp_path: Path
+    fault: str, spoil: Callable[[Path], object], names: tuple[str, ...], config: Path, tmp_path: Path
 ) -> None:
     spoil(config)
     ledger = tmp_path / "ledger.jsonl"

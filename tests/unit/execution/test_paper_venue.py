@@ -31,7 +31,7 @@ sides: st.SearchStrategy[Side] = st.sampled_from(["buy", "sell"])
 
 
 def quote(price: Decimal, volume: Decimal) -> Quote:
-    return Quote(BTC, "crypto", price, price, price, price, volume)
+    return Quote(BTC, "crypto", price, price, price, price, volume, START)
 
 
 def after(
@@ -68,7 +68,7 @@ def test_spread_and_slippage_are_always_against_us(side: Side, size: Decimal, pr
 def test_never_takes_more_of_a_bar_than_its_participation_cap(
     side: Side, size: Decimal, price: Decimal, volume: Decimal, taken: Decimal
 ) -> None:
-    there = Quote(BTC, "crypto", price, price, price, price, volume, taken)
+    there = Quote(BTC, "crypto", price, price, price, price, volume, START, taken)
     execution = VENUE.at_market(side, size, price, there, None)
     assert execution.quantity <= size
     assert execution.quantity == 0 or taken + execution.quantity <= floor(volume * Decimal("0.10"))
