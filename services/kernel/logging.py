@@ -63,6 +63,8 @@ def configure(level: str = "INFO", *, readable: bool | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    # While the database is away asyncpg writes tracebacks of its own; the loops say in one line that they try again.
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
     # Each retry would be a line; what is said once the retries are used up names the source and the error.
     stamina.instrumentation.set_on_retry_hooks([])
 

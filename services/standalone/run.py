@@ -29,6 +29,8 @@ from services.standalone.replay import Recorded, claim, deliver, read, wait_for_
 from services.standalone.screen import Screen
 
 POLL_SECONDS = 2.0
+POOL_SIZE = 16
+"""Each stage and the source keep one connection for their lock; the API and the work of a round need more."""
 DAY_SECONDS = 86_400.0
 
 
@@ -132,7 +134,7 @@ async def _train_daily(platform: Platform, screen: Screen) -> None:
 @contextlib.asynccontextmanager
 async def _platform(wanted: Wanted, started: servers.Servers) -> AsyncIterator[Platform]:
     # A replay can always be continued from any stored slice, so its commits need not wait for the disk.
-    pool = await connect_pool(started.database_url, size=10, durable=wanted.live)
+    pool = await connect_pool(started.database_url, size=POOL_SIZE, durable=wanted.live)
     redis = connect(started.redis_url)
     try:
         yield Platform(pool, redis, wanted.data / "reports", wanted.live)
