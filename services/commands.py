@@ -231,7 +231,7 @@ def _with_standalone(data: Path, ask: Any) -> Any:
     try:
         return asyncio.run(go())
     finally:
-        started.leave()
+        started.stop()
 
 
 def _print_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

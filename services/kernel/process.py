@@ -7,11 +7,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-import asyncpg
 import uvicorn
 import uvloop
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,12 +20,11 @@ from services.kernel.config import config_version
 from services.kernel.database import connect_pool
 from services.kernel.errors import ChloeError
 from services.kernel.settings import Settings, from_environment
-from services.kernel.stage import LoopSettings, Stage, StageLoop
+from services.kernel.stage import OUTAGES, LoopSettings, Stage, StageLoop
 from services.kernel.streams import Streams, connect
 
 S = TypeVar("S", bound=Settings)
 
-OUTAGES = (OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
 RETRY_SECONDS = 1.0
 
 
@@ -63,7 +60,7 @@ async def run_stage(settings: Settings, stage: Stage[Any]) -> None:
         await pool.close()
 
 
-async def outlast(component: str, job: Callable[[], Awaitable[None]]) -> None:
+async def keep_running(component: str, job: Callable[[], Awaitable[None]]) -> None:
     """Run a job that continues from what is stored; start it again after an outage of the database or the streams."""
     log = logging.get(component)
     while True:

@@ -197,14 +197,3 @@ async def outlast(attempt: Callable[[], Awaitable[None]], log: Any, retry_second
         except OUTAGES as error:
             log.warning("restarting from the stored state", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(retry_seconds)
-
-
-async def supervise(loops: Sequence[Callable[[], Awaitable[Any]]]) -> None:
-    """Run loops side by side; the first error ends them all and is raised."""
-    async with asyncio.TaskGroup() as group:
-        for loop in loops:
-            group.create_task(_named(loop))
-
-
-async def _named(loop: Callable[[], Awaitable[Any]]) -> None:
-    await loop()

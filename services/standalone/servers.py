@@ -44,11 +44,6 @@ class Servers:
     _redis: "subprocess.Popen[bytes] | None"
     _redis_socket: Path
 
-    def leave(self) -> None:
-        """Stop what was started here, and leave alone what somebody else runs."""
-        if self._redis is not None:
-            self.stop()
-
     def stop(self) -> None:
         """Stop both, unless another process uses them too; data stay."""
         if not _others(self._redis_socket.parent / "pg" / HANDLES):

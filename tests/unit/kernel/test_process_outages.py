@@ -43,7 +43,7 @@ async def test_starts_the_job_again_after_an_outage_and_says_so_in_one_line(outa
             raise raised.pop()
 
     with capture_logs() as logs:
-        await process.outlast("ingestion-crypto", job)
+        await process.keep_running("ingestion-crypto", job)
     assert [line["log_level"] for line in logs] == ["warning", "warning"]
     assert all(line["error"].endswith(": gone") for line in logs)
 
@@ -56,9 +56,9 @@ async def test_an_error_that_no_waiting_mends_ends_the_job() -> None:
         raise ExceptionGroup("tasks", [RedisDown("gone"), ValueError("a fault of ours")])
 
     with pytest.raises(StartRefused):
-        await process.outlast("ingestion-crypto", refused)
+        await process.keep_running("ingestion-crypto", refused)
     with pytest.raises(ExceptionGroup):
-        await process.outlast("ingestion-crypto", both)
+        await process.keep_running("ingestion-crypto", both)
 
 
 async def test_health_is_served_until_cancelled_and_the_port_is_free_afterwards() -> None:
