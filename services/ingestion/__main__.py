@@ -12,7 +12,8 @@ from services.kernel.config import config_version, load
 from services.kernel.database import Connection, connect_pool
 from services.kernel.errors import StartRefused
 from services.kernel.logging import get
-from services.kernel.process import keep_running, main, serve_health
+from services.kernel.outages import outlast
+from services.kernel.process import main, serve_health
 from services.kernel.settings import Settings
 from services.kernel.streams import RedisClient, connect
 
@@ -37,7 +38,7 @@ async def serve(settings: Settings) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(serve_health(settings, ready))
-            await keep_running(f"ingestion-{family}", deliver_recorded if settings.source == "replay" else deliver_live)
+            await outlast(f"ingestion-{family}", deliver_recorded if settings.source == "replay" else deliver_live)
     finally:
         await redis.aclose()
         await pool.close()

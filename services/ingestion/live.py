@@ -8,10 +8,10 @@ from services.ingestion import source_store
 from services.ingestion.adapters.ccxt_candles import CcxtCandles, Patience, connect
 from services.ingestion.backfill import Feed
 from services.ingestion.polling import LiveCandles
-from services.ingestion.service import Publisher
+from services.ingestion.service import PATIENCE_SECONDS, Publisher
 from services.ingestion.settings import DataSources, SourceSettings
 from services.kernel.config import config_version
-from services.kernel.database import Connection
+from services.kernel.database import Connection, sole
 from services.kernel.logging import get
 from services.kernel.streams import RedisClient, Streams
 
@@ -60,6 +60,7 @@ async def follow(
     live = LiveCandles(publisher, feed, frozenset(settings.asset_classes), timedelta(days=settings.history_days))
     started(live)
     try:
-        await live.run()
+        async with sole(pool, producer, patience_seconds=PATIENCE_SECONDS):
+            await live.run()
     finally:
         await source.close()

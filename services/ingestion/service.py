@@ -19,15 +19,13 @@ from services.ingestion.files import CandleFile
 from services.ingestion.recorded import store_series
 from services.kernel import database, metrics
 from services.kernel.database import Connection
-from services.kernel.logging import get
-from services.kernel.stage import outlast
+from services.kernel.outages import outlast
 from services.kernel.streams import Outgoing, Streams, outgoing
 
 CHUNK = timedelta(hours=48)
 AHEAD = timedelta(hours=144)
 WAIT_SECONDS = 0.02
 SECOND = timedelta(seconds=1)
-RETRY_SECONDS = 0.2
 PATIENCE_SECONDS = 5.0
 
 
@@ -132,7 +130,7 @@ async def replay(publisher: Publisher, series: Sequence[CandleFile], span: Span,
         async with database.sole(publisher.pool, publisher.name, patience_seconds=PATIENCE_SECONDS):
             await _replay(publisher, series, span, stage_names)
 
-    await outlast(attempt, get(publisher.name), RETRY_SECONDS)
+    await outlast(publisher.name, attempt)
 
 
 async def _replay(publisher: Publisher, series: Sequence[CandleFile], span: Span, stage_names: Sequence[str]) -> None:

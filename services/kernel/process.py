@@ -20,12 +20,10 @@ from services.kernel.config import config_version
 from services.kernel.database import connect_pool
 from services.kernel.errors import ChloeError
 from services.kernel.settings import Settings, from_environment
-from services.kernel.stage import OUTAGES, LoopSettings, Stage, StageLoop
+from services.kernel.stage import LoopSettings, Stage, StageLoop
 from services.kernel.streams import Streams, connect
 
 S = TypeVar("S", bound=Settings)
-
-RETRY_SECONDS = 1.0
 
 
 def main(service: Callable[[S], Awaitable[None]], read: Callable[[], S] = from_environment) -> None:  # type: ignore[assignment]
@@ -58,24 +56,6 @@ async def run_stage(settings: Settings, stage: Stage[Any]) -> None:
     finally:
         await redis.aclose()
         await pool.close()
-
-
-async def keep_running(component: str, job: Callable[[], Awaitable[None]]) -> None:
-    """Run a job that continues from what is stored; start it again after an outage of the database or the streams."""
-    log = logging.get(component)
-    while True:
-        try:
-            await job()
-            return
-        except OUTAGES as error:
-            reason: BaseException = error
-        except ExceptionGroup as group:
-            known, others = group.split(OUTAGES)
-            if known is None or others is not None:
-                raise
-            reason = _first(known)
-        log.warning("continuing from the stored state", error=f"{type(reason).__name__}: {reason}")
-        await asyncio.sleep(RETRY_SECONDS)
 
 
 async def serve_health(settings: Settings, ready: Callable[[], bool]) -> None:

@@ -6,15 +6,13 @@ counted are dropped, inputs that the stream lost are read from the outbox, outpu
 recomputed.
 """
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-import asyncpg
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from services.contracts.messages import Message, decode
 from services.contracts.topics import BY_NAME, Topic
@@ -22,6 +20,7 @@ from services.kernel import database, metrics
 from services.kernel.database import Connection
 from services.kernel.inbox import Inbox
 from services.kernel.logging import get
+from services.kernel.outages import outlast
 from services.kernel.streams import Envelope, Outgoing, Streams, outgoing
 
 E = TypeVar("E")
@@ -29,9 +28,6 @@ E = TypeVar("E")
 READ_COUNT = 512
 TRIM_EVERY = 256
 OUTBOX_KEEP = 2000
-
-OUTAGES = (OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""What a loop outlasts by starting again; asyncpg says ``InternalClientError`` of an idle connection that was cut."""
 
 
 class Stage(Protocol[E]):
@@ -87,7 +83,7 @@ class StageLoop(Generic[E]):
 
     async def run(self) -> None:
         """Loop forever; ChloeErrors (a wrong configuration, a second process) end it, outages do not."""
-        await outlast(self._run, self.log, self.settings.retry_seconds)
+        await outlast(self.stage.name, self._run, self.settings.retry_seconds)
 
     async def _run(self) -> None:
         try:
@@ -186,14 +182,3 @@ class StageLoop(Generic[E]):
         topic = BY_NAME[self.stage.output.name]
         await self.streams.trim(topic.name, topic.readers, keep=OUTBOX_KEEP)
         await database.prune(conn, topic.name, self.stage.name, topic.readers, keep=OUTBOX_KEEP)
-
-
-async def outlast(attempt: Callable[[], Awaitable[None]], log: Any, retry_seconds: float) -> None:
-    """Run ``attempt`` until it returns, again after every outage of PostgreSQL or Redis; other errors are raised."""
-    while True:
-        try:
-            await attempt()
-            return
-        except OUTAGES as error:
-            log.warning("restarting from the stored state", error=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(retry_seconds)

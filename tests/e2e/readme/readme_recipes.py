@@ -60,7 +60,7 @@ RECIPES: dict[str, Recipe] = {
     "sudo apt-get install --yes make python3 python3-venv libgomp1": Known("changes the machine"),
     "make demo": Planned(".venv/bin/chloe standalone"),
     "make up": Planned("docker compose up --detach --build"),
-    "CHLOE_SOURCE=replay docker compose up --detach": Compose(),
+    "CHLOE_SOURCE=replay make up": Planned("docker compose up --detach --build"),
     "docker compose up": Compose(),
     "docker compose run --rm train chloe train": Compose(),
     "docker compose down --volumes": Compose(),

@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisDown
 from structlog.testing import capture_logs
 
-from services.kernel import process
+from services.kernel import outages, process
 from services.kernel.errors import StartRefused
 from services.kernel.settings import Settings
 
@@ -23,7 +23,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(outages, "RETRY_SECONDS", 0)
 
 
 OUTAGES: list[Exception] = [
@@ -35,7 +35,7 @@ OUTAGES: list[Exception] = [
 
 
 @pytest.mark.parametrize("outage", OUTAGES, ids=lambda outage: type(outage).__name__)
-async def test_starts_the_job_again_after_an_outage_and_says_so_in_one_line(outage: Exception) -> None:
+async def test_starts_the_job_again_after_every_outage_and_says_so_in_one_line(outage: Exception) -> None:
     raised = [outage, outage]
 
     async def job() -> None:
@@ -43,8 +43,8 @@ async def test_starts_the_job_again_after_an_outage_and_says_so_in_one_line(outa
             raise raised.pop()
 
     with capture_logs() as logs:
-        await process.keep_running("ingestion-crypto", job)
-    assert [line["log_level"] for line in logs] == ["warning", "warning"]
+        await outages.outlast("ingestion-crypto", job)
+    assert [line["log_level"] for line in logs] == ["warning"]
     assert all(line["error"].endswith(": gone") for line in logs)
 
 
@@ -56,9 +56,9 @@ async def test_an_error_that_no_waiting_mends_ends_the_job() -> None:
         raise ExceptionGroup("tasks", [RedisDown("gone"), ValueError("a fault of ours")])
 
     with pytest.raises(StartRefused):
-        await process.keep_running("ingestion-crypto", refused)
+        await outages.outlast("ingestion-crypto", refused)
     with pytest.raises(ExceptionGroup):
-        await process.keep_running("ingestion-crypto", both)
+        await outages.outlast("ingestion-crypto", both)
 
 
 async def test_health_is_served_until_cancelled_and_the_port_is_free_afterwards() -> None:
