@@ -205,9 +205,10 @@ def test_route_answers(line: str, platform: Place) -> None:
 def test_target_would_run_what_the_page_says(line: str) -> None:
     recipe = RECIPES[line]
     assert isinstance(recipe, Planned)
+    targets = line.split()[line.split().index("make") + 1 :]
     # -W: as if the environment were not there yet, for else a plan may be empty.
     plan = subprocess.run(
-        ["make", "-n", "-W", "pyproject.toml", "-C", str(ROOT), *line.split()[1:]],
+        ["make", "-n", "-W", "pyproject.toml", "-C", str(ROOT), *targets],
         env=environment(),
         capture_output=True,
         text=True,
