@@ -1,34 +1,29 @@
-"""What can go wrong with a source, by what to do about it."""
+"""The errors of sources, for adapters; they are declared in :mod:`services.kernel.provider_errors`."""
 
-from services.kernel.errors import ChloeError
+from services.kernel.provider_errors import (
+    RETRYABLE,
+    BadKey,
+    BadReply,
+    BadRequest,
+    Blocked,
+    BudgetSpent,
+    FeedError,
+    NotEntitled,
+    RateLimited,
+    SourceDown,
+    SymbolNotOffered,
+)
 
-
-class FeedError(ChloeError):
-    """A source did not deliver what was asked."""
-
-
-class RateLimited(FeedError):
-    """The source asks us to slow down; asking again later helps. ``wait_s`` is its own advice, if it gave any."""
-
-    def __init__(self, message: str, wait_s: float | None = None) -> None:
-        super().__init__(message)
-        self.wait_s = wait_s
-
-
-class SourceDown(FeedError):
-    """The source cannot be reached or fails; asking again may help."""
-
-
-class BadReply(FeedError):
-    """The source answered something that is no candle data (HTML, half a body); asking again may help."""
-
-
-class SymbolNotOffered(FeedError):
-    """The source does not trade this symbol; asking again does not help."""
-
-
-class Blocked(FeedError):
-    """The source refuses this place or address (HTTP 403, 451); asking again does not help."""
-
-
-RETRYABLE = (RateLimited, SourceDown, BadReply)
+__all__ = [
+    "RETRYABLE",
+    "BadKey",
+    "BadReply",
+    "BadRequest",
+    "Blocked",
+    "BudgetSpent",
+    "FeedError",
+    "NotEntitled",
+    "RateLimited",
+    "SourceDown",
+    "SymbolNotOffered",
+]
