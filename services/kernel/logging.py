@@ -60,7 +60,8 @@ def configure(level: str = "INFO", *, readable: bool | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        # Looked up for each logger: whoever captured standard error at the time of this call may be gone.
+        logger_factory=lambda *_: structlog.PrintLogger(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
     # While the database is away asyncpg writes tracebacks of its own; the loops say in one line that they try again.

@@ -30,6 +30,10 @@ CANDLES_STORED = Counter("chloe_candles_stored_total", "Candles newly stored", [
 CANDLES_REVISED = Counter("chloe_candles_revised_total", "Stored candles that a later delivery changed", ["source"])
 CANDLES_REFUSED = Counter("chloe_candles_refused_total", "Impossible candles refused", ["source"])
 
+# Requests to a provider, each attempt counted, and how they failed, by the kind of error.
+PROVIDER_REQUESTS = Counter("chloe_provider_requests_total", "Requests to a provider", ["provider"])
+PROVIDER_ERRORS = Counter("chloe_provider_errors_total", "Failed requests to a provider", ["provider", "kind"])
+
 # Orders by outcome: approved, refused, filled, partly_filled, cancelled.
 ORDERS = Counter("chloe_orders_total", "Orders by outcome", ["outcome"])
 
