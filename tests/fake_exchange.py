@@ -35,6 +35,8 @@ class FakeExchange:
 
     def __init__(self) -> None:
         self.bars: dict[str, list[Row]] = {}
+        self.books: dict[str, tuple[list[list[str]], list[list[str]]]] = {}
+        """Bids and asks, best first, as [price, size] texts."""
         self.faults: deque[Fault] = deque()
         self.market_faults: deque[Fault] = deque()
         self.requests: list[dict[str, str]] = []
@@ -75,6 +77,8 @@ class FakeExchange:
             "/api/v3/klines": self._binance_klines,
             "/v5/market/instruments-info": self._bybit_markets,
             "/v5/market/kline": self._bybit_klines,
+            "/api/v3/depth": self._binance_depth,
+            "/v5/market/orderbook": self._bybit_depth,
         }
         answer(200, json.dumps(routes[path](query)))(handler)
 
@@ -89,6 +93,15 @@ class FakeExchange:
         return [
             [row[0], *(str(value) for value in row[1:]), row[0] + STEP_MS - 1, "0", 0, "0", "0", "0"] for row in rows
         ]
+
+    def _binance_depth(self, query: dict[str, str]) -> Any:
+        bids, asks = self.books.get(query["symbol"], ([], []))
+        return {"lastUpdateId": 7, "bids": bids, "asks": asks}
+
+    def _bybit_depth(self, query: dict[str, str]) -> Any:
+        bids, asks = self.books.get(query["symbol"], ([], []))
+        result = {"s": query["symbol"], "b": bids, "a": asks, "ts": 1716863719031, "u": 1, "seq": 2, "cts": 3}
+        return {"retCode": 0, "retMsg": "OK", "result": result, "time": 1716863719382}
 
     def _bybit_markets(self, _: dict[str, str]) -> Any:
         filters = {"lotSizeFilter": {"basePrecision": "0.000001"}, "priceFilter": {"tickSize": "0.01"}}

@@ -1,9 +1,10 @@
-"""Public candles of crypto exchanges through ccxt; no key is needed. The open bar is never given."""
+"""Public candles and order-book tops of crypto exchanges through ccxt; no key is needed. No open bar is given."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -20,9 +21,13 @@ from services.ingestion.errors import (
     SourceDown,
     SymbolNotOffered,
 )
+from services.ingestion.observations import QuoteReading
 
 PAGE_BARS = 1000
 """Both Binance and Bybit give at most 1000 bars a request."""
+
+BOOK_DEPTH = 5
+"""Levels of the order book to ask for; both exchanges accept it, and only the first is used."""
 
 Rows = list[tuple[int, float, float, float, float, float]]
 
@@ -120,6 +125,19 @@ class CcxtCandles:
         page = await self._page(symbol, timeframe, since)
         return page.take(page.ts >= epoch(since)).closed_by(self._clock())
 
+    async def quote(self, symbol: str) -> QuoteReading:
+        """The top of the order book; a side without an order is None."""
+        told = self._aliases.get(symbol, symbol)
+        where = f"{self.name} {told} order book"
+        book = await self._ask(where, lambda: self._client.fetch_order_book(told, BOOK_DEPTH))
+        try:
+            (bid, bid_size), (ask, ask_size) = _top(book["bids"]), _top(book["asks"])
+        except (TypeError, ValueError, KeyError, ArithmeticError) as error:
+            raise BadReply(f"{where}: the reply is no order book: {_brief(error)}") from error
+        stamp = book.get("timestamp")
+        ts = self._clock() if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC)
+        return QuoteReading(symbol, ts, bid, ask, bid_size, ask_size)
+
     async def close(self) -> None:
         """Close the client's connections."""
         await self._client.close()
@@ -154,15 +172,19 @@ class CcxtCandles:
 
     async def _fetch(self, told: str, timeframe: Timeframe, since_ms: int) -> Rows:
         where = f"{self.name} {told} {timeframe}"
+        ask = self._client.fetch_ohlcv
+        return _rows(await self._ask(where, lambda: ask(told, timeframe, since_ms, self._page_bars)), where)
+
+    async def _ask(self, where: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Make one call to ccxt and translate what goes wrong."""
         try:
             await self._load_markets(where)
-            reply = await self._client.fetch_ohlcv(told, timeframe, since_ms, self._page_bars)
+            return await call()
         except ccxt.BaseError as error:
             raise typed(error, where, self._client.last_response_headers) from error
         except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
             # ccxt reads a body that is no JSON as text, and trips over it in many ways.
-            raise BadReply(f"{where}: the reply is not candle data: {_brief(error)}") from error
-        return _rows(reply, where)
+            raise BadReply(f"{where}: the reply is not market data: {_brief(error)}") from error
 
 
 def typed(error: Exception, where: str, headers: Mapping[str, str] | None = None) -> FeedError:
@@ -195,6 +217,10 @@ def _rows(reply: Any, where: str) -> Rows:
             raise BadReply(f"{where}: a candle opens at {ms} ms, not on a whole second")
         rows.append((int(ms) // 1000, float(o), float(h), float(low), float(c), float(volume)))
     return sorted(rows)
+
+
+def _top(side: list[list[float]]) -> tuple[Decimal | None, float | None]:
+    return (Decimal(str(side[0][0])), float(side[0][1])) if side else (None, None)
 
 
 def _brief(error: Exception) -> str:

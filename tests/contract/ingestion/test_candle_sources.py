@@ -105,3 +105,21 @@ def test_all_sources_have_the_signatures_of_the_protocol() -> None:
         wanted = inspect.signature(getattr(CandleSource, method))
         for source in (CcxtCandles, ReplayFiles):
             assert inspect.signature(getattr(source, method)) == wanted
+
+
+@pytest.mark.parametrize("exchange_name", ["binance", "bybit"])
+async def test_the_top_of_the_order_book_is_a_quote(exchange_name: str) -> None:
+    exchange = FakeExchange()
+    exchange.bars["BTCUSDT"] = []
+    exchange.books["BTCUSDT"] = ([["65485.47", "1.5"], ["65485.00", "9"]], [["65557.70", "0.25"]])
+    source = CcxtCandles(connect(exchange_name, exchange.url))
+    try:
+        quote = await source.quote("BTC/USDT")
+        exchange.books["BTCUSDT"] = ([], [["65557.70", "0.25"]])
+        one_sided = await source.quote("BTC/USDT")
+    finally:
+        await source.close()
+        exchange.close()
+    assert (str(quote.bid), str(quote.ask)) == ("65485.47", "65557.7")
+    assert (quote.bid_size, quote.ask_size) == (1.5, 0.25)
+    assert (one_sided.bid, str(one_sided.ask)) == (None, "65557.7")
