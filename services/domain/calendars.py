@@ -1,90 +1,86 @@
-"""When a market is open: which bars an asset class owes, so that a night is not taken for a gap.
+"""Which bars an asset class owes, so that a night is not taken for a gap.
 
-Crypto never closes. Forex closes from Friday 17:00 to Sunday 17:00 New York (21:00 UTC in summer, 22:00 in winter).
-Everything else keeps the sessions of the New York Stock Exchange, half-days included.
+Sources cut an exchange's session in two ways: from its opening (09:30, 10:30, ...: ``session``) or by the clock
+(09:00, 10:00, ...: ``clock``, the first bar beginning before the opening). Bars that divide half an hour are the same
+in both. What trades around the clock is cut by the clock alone.
 """
 
-import warnings
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any
+from typing import Literal
 
 import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 
-from services.domain.candles import SECONDS, Timeframe, Times, epoch, moment
+from services.domain.candles import SECONDS, Gap, Timeframe, Times, epoch, find_gaps, moment
+from services.domain.sessions import ALWAYS_OPEN, WEEKDAYS, next_open, schedule_of, session_open
 
-ALWAYS_OPEN = frozenset({"crypto"})
-WEEKDAYS = frozenset({"forex"})
-CALENDAR_START = "2000-01-01"
+__all__ = [
+    "Grid",
+    "due_open",
+    "expected_opens",
+    "expects_bar",
+    "infer_grid",
+    "market_gaps",
+    "next_open",
+    "session_open",
+]
+
+Grid = Literal["session", "clock"]
 
 
-def expected_opens(asset_class: str, timeframe: Timeframe, since: datetime, until: datetime) -> Times:
+def expected_opens(
+    asset_class: str, timeframe: Timeframe, since: datetime, until: datetime, grid: Grid = "session"
+) -> Times:
     """Opens of all bars owed in [since, until), ascending epoch seconds. Daily bars open at 00:00 UTC of their date.
 
-    Raises ValueError for stock sessions beyond the years the calendar knows.
+    ``grid`` says how the source cuts an exchange's session. Raises ValueError beyond the years the sessions are known.
     """
-    if asset_class in ALWAYS_OPEN:
-        return _grid(timeframe, since, until)
+    begin, end, seconds = epoch(since), epoch(until), SECONDS[timeframe]
+    schedule = schedule_of(asset_class)
+    if schedule is None:
+        return np.arange(-(-begin // seconds) * seconds, end, seconds, dtype=np.int64)
+    if timeframe == "1d":
+        return schedule.dated(begin, end)
+    # One bar further: a bar by the clock that begins before `until` can belong to a session that opens after it.
+    near = schedule.covering(begin, end + seconds)
+    first = near.opens
     if asset_class in WEEKDAYS:
-        grid = _grid(timeframe, since, until)
-        return grid[_forex_open(grid, timeframe)]
-    return _session_opens(timeframe, since, until)
+        first = -(-first // seconds) * seconds
+    elif grid == "clock":
+        first = first // seconds * seconds
+    bars = [np.arange(a, b, seconds, dtype=np.int64) for a, b in zip(first, near.closes, strict=True)]
+    every = np.concatenate(bars) if bars else np.empty(0, dtype=np.int64)
+    return every[(every >= begin) & (every < end)]
 
 
-def expects_bar(asset_class: str, ts: datetime, timeframe: Timeframe) -> bool:
+def expects_bar(asset_class: str, ts: datetime, timeframe: Timeframe, grid: Grid = "session") -> bool:
     """Whether the asset class owes a bar that opens at ``ts``."""
-    opens = expected_opens(asset_class, timeframe, ts, ts + timedelta(seconds=1))
+    opens = expected_opens(asset_class, timeframe, ts, ts + timedelta(seconds=1), grid)
     return len(opens) == 1 and int(opens[0]) == epoch(ts)
 
 
-def _grid(timeframe: Timeframe, since: datetime, until: datetime) -> Times:
+def due_open(asset_class: str, timeframe: Timeframe, close: datetime, grid: Grid = "session") -> datetime | None:
+    """Return the open of the bar that becomes whole in the slice ending at ``close``; None: the market owes none.
+
+    Slices end on the clock, so a bar that opened at half past is whole in the slice after its own close.
+    """
+    step = timedelta(seconds=SECONDS[timeframe])
+    opens = expected_opens(
+        asset_class, timeframe, close - 2 * step + timedelta(seconds=1), close - step + timedelta(seconds=1), grid
+    )
+    return moment(int(opens[-1])) if len(opens) else None
+
+
+def infer_grid(asset_class: str, timeframe: Timeframe, ts: Times) -> Grid:
+    """Tell from delivered opens how their source cuts a session; ``session`` where both ways are the same."""
     seconds = SECONDS[timeframe]
-    first = -(-epoch(since) // seconds) * seconds
-    return np.arange(first, epoch(until), seconds, dtype=np.int64)
+    if asset_class in ALWAYS_OPEN | WEEKDAYS or timeframe == "1d" or 1800 % seconds == 0 or len(ts) == 0:
+        return "session"
+    return "clock" if float(np.mean(ts % seconds == 0)) > 0.5 else "session"
 
 
-def _forex_open(opens: Times, timeframe: Timeframe) -> NDArray[np.bool_]:
-    """Mask of bars that begin while forex trades; daily bars are owed Monday to Friday."""
-    utc = pl.from_epoch(pl.Series(opens), time_unit="s").dt.replace_time_zone("UTC")
-    if timeframe == "1d":
-        weekday_utc: NDArray[np.bool_] = (utc.dt.weekday() <= 5).to_numpy()
-        return weekday_utc
-    local = utc.dt.convert_time_zone("America/New_York")
-    weekday, hour = local.dt.weekday().to_numpy(), local.dt.hour().to_numpy()
-    closed = (weekday == 6) | ((weekday == 5) & (hour >= 17)) | ((weekday == 7) & (hour < 17))
-    return np.asarray(~closed, dtype=np.bool_)
-
-
-@cache
-def _new_york() -> tuple[Times, Times, Times]:
-    """Session dates (00:00 UTC), opens and closes of XNYS, epoch seconds. Slow, so loaded on first use."""
-    with warnings.catch_warnings():
-        # exchange_calendars reads a pandas property that pandas 3.1 deprecates; the values are right.
-        warnings.simplefilter("ignore")
-        import exchange_calendars
-
-        schedule: Any = exchange_calendars.get_calendar("XNYS", start=CALENDAR_START).schedule
-        dates = schedule.index.to_numpy().astype("datetime64[s]").astype(np.int64)
-        opens, closes = (
-            schedule[column].dt.tz_convert(None).to_numpy().astype("datetime64[s]").astype(np.int64)
-            for column in ("open", "close")
-        )
-    return dates, opens, closes
-
-
-def _session_opens(timeframe: Timeframe, since: datetime, until: datetime) -> Times:
-    dates, opens, closes = _new_york()
-    begin, end = epoch(since), epoch(until)
-    if begin < dates[0] or end > dates[-1] + 2 * SECONDS["1d"]:
-        raise ValueError(
-            f"stock sessions are known from {moment(int(dates[0])):%Y-%m-%d} to {moment(int(dates[-1])):%Y-%m-%d}"
-        )
-    if timeframe == "1d":
-        return dates[(dates >= begin) & (dates < end)]
-    near = (closes > begin) & (opens < end)
-    seconds = SECONDS[timeframe]
-    bars = [np.arange(a, b, seconds, dtype=np.int64) for a, b in zip(opens[near], closes[near], strict=True)]
-    every = np.concatenate(bars) if bars else np.empty(0, dtype=np.int64)
-    return every[(every >= begin) & (every < end)]
+def market_gaps(
+    asset_class: str, timeframe: Timeframe, ts: Times, since: datetime, until: datetime, grid: Grid | None = None
+) -> list[Gap]:
+    """Runs of owed bars in [since, until) absent from ``ts``; without ``grid`` it is inferred from ``ts``."""
+    which = grid or infer_grid(asset_class, timeframe, ts)
+    return find_gaps(ts, timeframe, lambda a, b: expected_opens(asset_class, timeframe, a, b, which), since, until)
