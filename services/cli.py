@@ -188,6 +188,42 @@ def audit(symbol: str, url: Url = URL, as_json: AsJson = False) -> None:
     commands.audit(url, symbol, as_json=as_json)
 
 
+@app.command("sources")
+def list_sources(as_json: AsJson = False, data: Data = Path("var/live")) -> None:
+    """List every data source: what it gives, whether it is configured, its limits and health."""
+    from services import feed_commands
+
+    feed_commands.sources(data, as_json=as_json)
+
+
+@app.command()
+def backfill(
+    symbol: str,
+    since: Annotated[str, typer.Option("--from", help="From when on, as a UTC date.")],
+    data: Data = Path("var/live"),
+) -> None:
+    """Fetch and store what is missing of an asset's history; run again, it goes on where it stopped."""
+    from services import feed_commands
+
+    feed_commands.fill(data, symbol, moment(since) or datetime.now(UTC))
+
+
+@app.command()
+def inspect(source: From = SAMPLE, as_json: AsJson = False) -> None:
+    """Report what a folder's candle files hold: span, gaps, refused rows, unadjusted splits, stale ends."""
+    from services import feed_commands
+
+    feed_commands.inspect_folder(source, as_json=as_json)
+
+
+@app.command()
+def diagnose(symbol: str, data: Data = DATA, as_json: AsJson = False) -> None:
+    """Say in plain words whether an asset's feed is fit to trade on, and why not."""
+    from services import feed_commands
+
+    feed_commands.diagnose(data, symbol, as_json=as_json)
+
+
 def moment(text: str | None) -> datetime | None:
     """Read a UTC date or time; raises ConfigError naming what it cannot read."""
     if text is None:

@@ -76,8 +76,13 @@ class AssetsConfig(Section):
         return asset.phase or self.classes[asset.asset_class].phase
 
     def resolve(self, text: str) -> str:
-        """Return the declared symbol for ``BTC/USDT``, ``BTCUSDT`` or ``btc-usdt``; raises BadSymbol."""
-        return normalise_symbol(text, self.assets)
+        """Return the declared symbol for ``BTC/USDT``, ``BTCUSDT`` or ``btc-usdt``; raises BadSymbol.
+
+        The fund that stands for a commodity (``SLV``) names it too; an old ticker's new name does not.
+        """
+        proxies = {name: s for s, a in self.assets.items() for name in a.venue_symbols.values() if "/" not in name}
+        found = proxies.get(text.strip().upper())
+        return found if found is not None else normalise_symbol(text, self.assets)
 
 
 ASSETS_FILE = "assets_config.yaml"

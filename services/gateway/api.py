@@ -68,7 +68,9 @@ def create_app(
     read = [Depends(require(tokens, "read"))] if info.require_read_token else []
     app.include_router(operations.process_routes(pool, streams_redis, info))
     app.include_router(operations.metrics_routes(), dependencies=read)
-    app.include_router(reading.routes(pool), dependencies=read, responses=changing.DENIED if read else {})
+    app.include_router(
+        reading.routes(pool, info.indicators), dependencies=read, responses=changing.DENIED if read else {}
+    )
     app.include_router(changing.routes(pool, desk, tokens, info.wait_seconds))
     app.include_router(operations.console_routes())
     app.add_exception_handler(HTTPException, _refused)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -10,8 +11,10 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from pydantic import AwareDatetime
 
 from services.domain.assets import normalise_symbol
+from services.domain.indicators import IndicatorsConfig
 from services.domain.ledger import trades_jsonl
 from services.gateway import shown, store, trading_views, views
+from services.gateway.feeds import diagnoses
 from services.kernel.database import Connection
 
 NDJSON = "application/x-ndjson"
@@ -73,7 +76,7 @@ async def optional_symbol(conn: Connection, text: str | None) -> str | None:
     return None if text is None else await symbol_of(conn, text)
 
 
-def routes(pool: Connection) -> APIRouter:
+def routes(pool: Connection, indicators: IndicatorsConfig) -> APIRouter:
     """Make the reading routes on a pool."""
     reader = Reader(pool)
     router = APIRouter()
@@ -81,13 +84,13 @@ def routes(pool: Connection) -> APIRouter:
         "/phases/readiness", reader.ladder, response_model=views.Ladder, tags=["phases"], name="Readiness of all phases"
     )
     conn_of = Depends(reader.connection)
-    _add_phases_and_assets(router, conn_of)
+    _add_phases_and_assets(router, conn_of, indicators)
     _add_trading(router, conn_of)
     _add_platform(router, conn_of)
     return router
 
 
-def _add_phases_and_assets(router: APIRouter, conn_of: Any) -> None:
+def _add_phases_and_assets(router: APIRouter, conn_of: Any, indicators: IndicatorsConfig) -> None:
     @router.get("/phases/readiness/{phase}", response_model=views.PhaseDetail, responses=MISSING, tags=["phases"])
     async def readiness_of_one_phase(phase: PhasePath, conn: Connection = conn_of) -> Any:
         """Show one phase's gate."""
@@ -107,8 +110,10 @@ def _add_phases_and_assets(router: APIRouter, conn_of: Any) -> None:
         asset = (await store.assets(conn, await symbol_of(conn, symbol)))[0]
         record, feeds = await store.audit(conn, asset["symbol"]), await store.feeds(conn, asset["symbol"])
         reasons = shown.live_reasons(asset, record, feeds)
+        missing = indicators.missing(asset["config"]["indicators"], await store.configured_sources(conn))
         run = shown.run_of(await mode(conn))
-        return {**asset, **record, **run, "feeds": feeds, "ready_for_live": not reasons, "reasons": reasons}
+        said = {"feeds": feeds, "indicators_missing": missing, "ready_for_live": not reasons, "reasons": reasons}
+        return {**asset, **record, **run, **said}
 
     @router.get("/assets/{symbol:path}", response_model=views.AssetDetail, responses=MISSING, tags=["assets"])
     async def asset(symbol: SymbolPath, conn: Connection = conn_of) -> Any:
@@ -185,10 +190,11 @@ def _add_platform(router: APIRouter, conn_of: Any) -> None:
             raise HTTPException(404, f"no command {id} was given")
         return shown.command(row)
 
-    @router.get("/feeds", response_model=views.Listing[views.FeedView], tags=["platform"])
-    async def feeds(conn: Connection = conn_of) -> Any:
-        """Show how well each source delivers."""
-        return await listing(conn, await store.feeds(conn))
+    @router.get("/feeds", response_model=views.Listing[views.DiagnosisView], responses=MISSING, tags=["platform"])
+    async def feeds(symbol: SymbolQuery = None, conn: Connection = conn_of) -> Any:
+        """Show whether each asset's feed is fit to trade on and why not, with the health of its sources."""
+        one = await optional_symbol(conn, symbol)
+        return await listing(conn, await diagnoses(conn, one, datetime.now(UTC), "1h"))
 
     @router.get("/models", response_model=views.Listing[views.ModelView], responses=MISSING, tags=["platform"])
     async def models(symbol: SymbolQuery = None, limit: Limit = 100, conn: Connection = conn_of) -> Any:

@@ -1,10 +1,11 @@
 """Settings of the gateway, and the facts about itself that it shows."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from services.domain.indicators import IndicatorsConfig
 from services.kernel.errors import ConfigError
 from services.kernel.settings import Settings
 
@@ -33,6 +34,8 @@ class Info:
     config_version: str = ""
     allowed_hosts: frozenset[str] = frozenset(DEFAULT_HOSTS)
     require_read_token: bool = False
+    indicators: IndicatorsConfig = field(default_factory=lambda: IndicatorsConfig(indicators={}))
+    """Which source gives which leading indicator."""
     wait_seconds: float = 3.0
     """How long an activation waits for phases' word before it answers 202."""
 

@@ -124,6 +124,8 @@ from risk_events order by ts desc, name, id limit $1
 
 PENDING_RISK = "select * from commands where status = 'pending' and name in ('halt', 'resume', 'flatten') order by seq"
 
+CONFIGURED_SOURCES = "select source from data_source_registry where configured"
+
 FEEDS = """
 select symbol, source, asset_class, timeframe, last_ts, bars, gaps, repaired, refused, revisions, errors, last_error,
        checked_at
@@ -185,6 +187,11 @@ async def symbols(conn: Connection) -> list[str]:
 async def assets(conn: Connection, symbol: str | None = None) -> list[Row]:
     """Read the registry, or one asset of it."""
     return _rows(await conn.fetch(ASSETS, symbol), "config")
+
+
+async def configured_sources(conn: Connection) -> set[str]:
+    """Return the names of the sources that have what they need."""
+    return {row[0] for row in await conn.fetch(CONFIGURED_SOURCES)}
 
 
 async def audit(conn: Connection, symbol: str) -> Row:

@@ -164,6 +164,18 @@ class FeedView(View):
     checked_at: datetime
 
 
+class DiagnosisView(View):
+    """Whether one asset's feed is fit to trade on, why not, and how well each source delivers."""
+
+    symbol: str
+    asset_class: str
+    fit: bool
+    state: str = Field(examples=["fresh"])
+    reasons: list[str]
+    sentence: str
+    sources: list[FeedView]
+
+
 class AuditView(View):
     """Whether one asset has earned the right to trade real money, and what speaks against it."""
 
@@ -184,6 +196,7 @@ class AuditView(View):
     profit_factor: float | None
     max_drawdown: float | None
     open_flags: list[str]
+    indicators_missing: list[str] = Field(description="Leading indicators it names that no configured source gives")
     ready_for_live: bool
     reasons: list[str]
 

@@ -2,9 +2,10 @@
 
 import argparse
 import asyncio
+import os
 
 from services.domain.assets import ASSETS_FILE, AssetsConfig
-from services.ingestion.live import follow, register
+from services.ingestion.live import run_family
 from services.ingestion.polling import LiveCandles
 from services.ingestion.replay import claim, deliver, read
 from services.ingestion.settings import FAMILIES, DataSources
@@ -26,8 +27,7 @@ async def serve(settings: Settings) -> None:
     following: list[LiveCandles] = []
 
     async def deliver_live() -> None:
-        await register(pool, sources, family)
-        await follow(pool, redis, assets, sources.of_family(family), family, following.append)
+        await run_family(pool, redis, assets, sources, family, os.environ, following.append)
 
     async def deliver_recorded() -> None:
         await _replay(settings, pool, redis, assets, family)

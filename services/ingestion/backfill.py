@@ -162,11 +162,11 @@ async def _keep(feed: Feed, asset_class: str, looked: Looked, delivered: Candles
     checked = validate(delivered, now, rules_for(asset_class, feed.timeframe))
     good = checked.good
     async with feed.pool.acquire() as conn, conn.transaction():
-        refused = await store.store_refused(conn, looked.symbol, feed.timeframe, feed.source.name, checked.refused)
+        refused = await store.store_refused(conn, looked.symbol, feed.timeframe, delivered.source, checked.refused)
         stored = await store.store_candles(conn, good, asset_class, now)
         between = [ts for ts, revision in stored.written.items() if revision == 0 and looked.had_around(ts)]
         delta = store.FeedDelta(
-            looked.symbol, feed.source.name, asset_class, feed.timeframe,
+            looked.symbol, delivered.source, asset_class, feed.timeframe,
             last_ts=moment(int(good.ts[-1])) if len(good) else None,
             bars=stored.new, repaired=len(between), refused=refused, revisions=stored.revised,
         )  # fmt: skip

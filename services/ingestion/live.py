@@ -1,23 +1,30 @@
-"""Follow a live source: which one, for which assets, from when."""
+"""Run one family of live sources: candles with failover, quotes, and everything else on its own beat."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from services.domain.assets import AssetsConfig
-from services.ingestion import source_store
-from services.ingestion.adapters.ccxt_candles import CcxtCandles, Patience, connect
+from services.ingestion import flags, source_store
+from services.ingestion import observation_store as values
 from services.ingestion.backfill import Feed
+from services.ingestion.errors import FeedError
+from services.ingestion.failover import Failover
+from services.ingestion.observing import Observer
 from services.ingestion.polling import LiveCandles
+from services.ingestion.registry import Declared, build, candle_sources, declared
 from services.ingestion.service import PATIENCE_SECONDS, Publisher
-from services.ingestion.settings import DataSources, SourceSettings
+from services.ingestion.settings import DataSources
 from services.kernel.config import config_version
 from services.kernel.database import Connection, sole
 from services.kernel.logging import get
 from services.kernel.streams import RedisClient, Streams
 
-# The loop asks again by itself, so one request gives up early: a slice must not wait long for a source that is down.
-PATIENCE = Patience(attempts=2, wait_max_s=2.0)
-TIMEOUT_SECONDS = 8.0
+QUOTE_SECONDS = 60.0
+CHECK_SECONDS = 3600.0
+CHECK_BACK = timedelta(hours=6)
+VALUES = frozenset({"indicators", "social", "options_flow", "dominance", "calendar"})
 
 
 def wall_clock() -> datetime:
@@ -25,42 +32,121 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
-async def register(pool: Connection, sources: DataSources, family: str) -> None:
-    """Record the family's declared sources."""
+async def register(pool: Connection, found: Sequence[Declared]) -> None:
+    """Record the declared sources and whether each is configured."""
     async with pool.acquire() as conn:
-        for name, s in sources.of_family(family):
-            await source_store.register_source(conn, name, s.family, s.gives, True, "public data, no key needed")
+        for one in found:
+            gives = ", ".join(sorted(one.gives))
+            await source_store.register_source(conn, one.name, one.settings.family, gives, one.configured, one.detail)
 
 
-async def follow(
+async def run_family(
     pool: Connection,
     redis: RedisClient,
     assets: AssetsConfig,
-    sources: list[tuple[str, SourceSettings]],
+    sources: DataSources,
     family: str,
+    environment: Mapping[str, str],
     started: Callable[[LiveCandles], None] = lambda _: None,
 ) -> None:
-    """Follow the family's first source for ever; returns at once where none is declared.
+    """Run a family's configured sources for ever; returns at once where none is configured, which is no error.
 
-    ``started`` is given the follower, whose ``delivering`` says whether the source answers.
+    ``started`` is given the follower of candles, whose ``delivering`` says whether its sources answer.
     """
+    found = [d for d in declared(sources, environment) if d.settings.family == family]
+    await register(pool, found)
     log = get(f"ingestion-{family}")
-    if not sources:
-        log.info("not configured: data_sources.yaml declares no source of this family", family=family)
+    for one in found:
+        log.info("source", source=one.name, gives=sorted(one.gives), state=one.detail)
+    ready = [one for one in found if one.configured]
+    if not ready:
+        log.info("no source of this family is configured", declared=[one.name for one in found])
         return
-    name, settings = sources[0]
     async with pool.acquire() as conn:
         await source_store.claim_run(conn, "live", f"paper trading on {assets.timeframe} candles", assets.timeframe)
-    aliases = {s: a.venue_symbols[name] for s, a in assets.assets.items() if name in a.venue_symbols}
-    client = connect(settings.exchange, settings.base_url, TIMEOUT_SECONDS)
-    source = CcxtCandles(client, aliases, patience=PATIENCE)
+    classes = {symbol: asset.asset_class for symbol, asset in assets.assets.items()}
+    built: list[Any] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            candles = Failover(candle_sources(found, family, assets, environment, wall_clock), wall_clock)
+            built.append(candles)
+            if candles.sources:
+                kinds = frozenset(c for one in ready if "candles" in one.gives for c in one.settings.asset_classes)
+                group.create_task(_candles(pool, redis, assets, family, candles, kinds, ready, started))
+                group.create_task(_compare(pool, assets, candles, kinds, sources.disagreement_bps))
+            for one in ready:
+                if one.gives & VALUES or "quotes" in one.gives:
+                    source = build(one, assets, environment, wall_clock)
+                    built.append(source)
+                    if one.gives & VALUES:
+                        streams = Streams(redis, one.name)
+                        group.create_task(Observer(source, one, pool, streams, classes, wall_clock).run())
+                    if "quotes" in one.gives:
+                        group.create_task(_quotes(pool, one, source))
+    finally:
+        for source in built:
+            await source.close()
+
+
+async def _candles(
+    pool: Connection,
+    redis: RedisClient,
+    assets: AssetsConfig,
+    family: str,
+    candles: Failover,
+    kinds: frozenset[str],
+    ready: Sequence[Declared],
+    started: Callable[[LiveCandles], None],
+) -> None:
     producer = f"ingestion-{family}"
     publisher = Publisher(pool, Streams(redis, producer), producer, assets.timeframe, config_version())
-    feed = Feed(pool, source, assets.timeframe, wall_clock)
-    live = LiveCandles(publisher, feed, frozenset(settings.asset_classes), timedelta(days=settings.history_days))
+    feed = Feed(pool, candles, assets.timeframe, wall_clock)
+    history = timedelta(days=max(one.settings.history_days for one in ready if "candles" in one.gives))
+    live = LiveCandles(publisher, feed, kinds, history)
     started(live)
-    try:
-        async with sole(pool, producer, patience_seconds=PATIENCE_SECONDS):
-            await live.run()
-    finally:
-        await source.close()
+    async with sole(pool, producer, patience_seconds=PATIENCE_SECONDS):
+        await live.run()
+
+
+async def _quotes(pool: Connection, one: Declared, source: Any) -> None:
+    """Store the best bid and ask of what is collected, once a minute."""
+    log = get(one.name)
+    said = ""
+    while True:
+        async with pool.acquire() as conn:
+            symbols = await source_store.collecting(conn, one.settings.asset_classes)
+        for symbol, asset_class in symbols.items():
+            try:
+                quote = await source.quote(symbol)
+            except FeedError as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("no quote", symbol=symbol, error=said)
+                continue
+            async with pool.acquire() as conn:
+                await values.save_quote(conn, one.name, asset_class, quote)
+        await asyncio.sleep(QUOTE_SECONDS)
+
+
+async def _compare(
+    pool: Connection, assets: AssetsConfig, candles: Failover, kinds: frozenset[str], bound_bps: float
+) -> None:
+    """Compare the first two sources of each collected symbol once an hour; flag where they lie too far apart."""
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        async with pool.acquire() as conn:
+            symbols = await source_store.collecting(conn, sorted(kinds))
+        for symbol in symbols:
+            await compare_once(pool, candles, symbol, assets, bound_bps, wall_clock())
+
+
+async def compare_once(
+    pool: Connection, candles: Failover, symbol: str, assets: AssetsConfig, bound_bps: float, now: datetime
+) -> None:
+    """Compare one symbol's sources; raise the flag, or clear it where they agree again."""
+    found = await candles.cross_check(symbol, assets.timeframe, now - CHECK_BACK, bound_bps)
+    async with pool.acquire() as conn:
+        if found is None:
+            await flags.clear(conn, flags.SOURCES_DISAGREE, symbol, now)
+        else:
+            await flags.raise_flag(conn, flags.SOURCES_DISAGREE, symbol, str(found), now)

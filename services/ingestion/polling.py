@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from services.contracts.messages import CandleClosed
 from services.contracts.topics import CANDLES
-from services.domain.calendars import expects_bar
+from services.domain.calendars import due_open
 from services.domain.candles import SECONDS, moment
 from services.ingestion import source_store
 from services.ingestion.backfill import Feed, Looked, backfill, poll_once
@@ -82,10 +82,12 @@ class LiveCandles:
         polled = {symbol: which for symbol, which in symbols.items() if symbol in self.filled}
         looks = await poll_once(self.feed, polled, close - self.history)
         self._note(looks, symbols)
-        opened = close - self.step
-        there = {one.symbol for one in looks if one.newest is not None and one.newest >= opened}
-        owed = {symbol for symbol, which in symbols.items() if expects_bar(which, opened, self.publisher.timeframe)}
-        late = sorted(owed - there)
+        newest = {one.symbol: one.newest for one in looks if one.newest is not None}
+        late = []
+        for symbol, which in sorted(symbols.items()):
+            due = due_open(which, self.publisher.timeframe, close)
+            if due is not None and (symbol not in newest or newest[symbol] < due):
+                late.append(symbol)
         if late and self.feed.clock() < close + GRACE:
             return False
         if late:

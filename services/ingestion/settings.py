@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from services.domain.assets import Section
 
@@ -14,22 +14,27 @@ class SourceSettings(Section):
     """One source: a line of the file. ``asset_classes`` are those whose candles it gives."""
 
     family: Family
-    gives: str
-    adapter: Literal["ccxt"]
-    exchange: str
-    asset_classes: tuple[str, ...]
-    priority: int = Field(ge=1)
-    history_days: int = Field(gt=0)
+    adapter: str
+    """``ccxt``, or the name of a file in ``services/ingestion/adapters``."""
+    exchange: str | None = None
+    """The exchange's name in ccxt; only for that adapter."""
+    asset_classes: tuple[str, ...] = ()
+    priority: int = Field(default=1, ge=1)
+    history_days: int = Field(default=400, gt=0)
+    every_seconds: int = Field(default=900, ge=5)
+    """How often values other than candles are asked for."""
     base_url: str | None = None
-    """Where to send requests instead of the exchange, for tests and proxies."""
+    """Where to send requests instead of the provider, for tests and proxies."""
+
+    @model_validator(mode="after")
+    def _exchange_belongs_to_ccxt(self) -> "SourceSettings":
+        if (self.adapter == "ccxt") != (self.exchange is not None):
+            raise ValueError("'exchange' is for the adapter ccxt, which needs it")
+        return self
 
 
 class DataSources(Section):
-    """The whole file."""
+    """The whole file. ``disagreement_bps``: how far two sources' closes of one bar may lie apart."""
 
+    disagreement_bps: float = Field(default=50.0, gt=0)
     sources: dict[str, SourceSettings]
-
-    def of_family(self, family: str) -> list[tuple[str, SourceSettings]]:
-        """Return a family's sources, the first to ask first."""
-        found = [(name, s) for name, s in self.sources.items() if s.family == family]
-        return sorted(found, key=lambda item: item[1].priority)

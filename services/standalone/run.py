@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,12 +12,13 @@ from typing import Any
 import uvicorn
 
 from services.domain.assets import ASSETS_FILE, AssetsConfig
+from services.domain.indicators import INDICATORS_FILE, IndicatorsConfig
 from services.gateway.api import create_app
 from services.gateway.settings import Info
 from services.gateway.tokens import Tokens, create_tokens_file
 from services.inference import settings as inference_settings
-from services.ingestion.live import follow, register
-from services.ingestion.settings import DataSources
+from services.ingestion.live import run_family
+from services.ingestion.settings import FAMILIES, DataSources
 from services.kernel.config import config_version, load
 from services.kernel.database import connect_pool
 from services.kernel.migrate import migrate
@@ -108,12 +110,12 @@ async def _follow(platform: Platform, recorded: Recorded, progress: Any) -> None
 
 async def _live(platform: Platform, assets: AssetsConfig, screen: Screen, wanted: Wanted) -> None:
     sources = load(DataSources, "data_sources.yaml")
-    await register(platform.pool, sources, "crypto")
     screen.live(wanted.port, wanted.data)
     async with asyncio.TaskGroup() as group:
         for loop in platform.loops():
             group.create_task(loop.run())
-        group.create_task(follow(platform.pool, platform.redis, assets, sources.of_family("crypto"), "crypto"))
+        for family in FAMILIES:
+            group.create_task(run_family(platform.pool, platform.redis, assets, sources, family, os.environ))
         group.create_task(_train_daily(platform, screen))
 
 
@@ -143,12 +145,16 @@ async def _platform(wanted: Wanted, started: servers.Servers) -> AsyncIterator[P
         await pool.close()
 
 
+def _info() -> Info:
+    return Info(config_version=config_version(), indicators=load(IndicatorsConfig, INDICATORS_FILE))
+
+
 @contextlib.asynccontextmanager
 async def _serving(platform: Platform, tokens: Tokens, port: int | None) -> AsyncIterator[None]:
     if port is None:
         yield
         return
-    app = create_app(platform.pool, platform.redis, tokens, Info(config_version=config_version()))
+    app = create_app(platform.pool, platform.redis, tokens, _info())
     server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="warning", access_log=False))
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     task = asyncio.ensure_future(server.serve())

@@ -1,20 +1,22 @@
 """The gateway under a steady 100 requests a second: an open loop, so that a slow answer does not slow the asking."""
 
 import asyncio
+import os
+import socket
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import uvicorn
 
 from bench.made_up import portfolios
-from services.gateway.api import create_app
-from services.gateway.settings import Info
 from services.gateway.tokens import create_tokens_file
 from services.kernel.database import connect_pool
 from services.kernel.migrate import migrate
-from services.kernel.streams import connect
 from services.phases import store as phases_store
 from services.phases.decide import DayEnded, on_day, start
 from services.phases.service import load_params
@@ -34,22 +36,47 @@ async def _measure() -> tuple[float, float, int]:
         started = servers.start(Path(folder) / "d")
         try:
             migrate(started.database_url)
-            pool, redis = await connect_pool(started.database_url), connect(started.redis_url)
+            pool = await connect_pool(started.database_url)
             await _evaluate(pool)
-            app = create_app(pool, redis, create_tokens_file(Path(folder) / "tokens.yaml"), Info())
-            server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="warning", access_log=False))
-            serving = asyncio.ensure_future(server.serve())
-            while not server.started:
-                await asyncio.sleep(0.05)
-            port = server.servers[0].sockets[0].getsockname()[1]
-            taken = sorted(await _load(f"http://127.0.0.1:{port}/phases/readiness"))
-            server.should_exit = True
-            await serving
-            await redis.aclose()
             await pool.close()
+            with _gateway(started, Path(folder)) as url:
+                taken = sorted(await _load(f"{url}/phases/readiness"))
         finally:
             started.stop()
     return taken[len(taken) // 2], taken[int(len(taken) * 0.99)], len(taken)
+
+
+@contextmanager
+def _gateway(started: servers.Servers, folder: Path) -> Iterator[str]:
+    """Run the gateway as a process of its own, as in production."""
+    create_tokens_file(folder / "tokens.yaml")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "CHLOE_DATABASE_URL": started.database_url.replace(":@", "@"),
+        "CHLOE_REDIS_URL": started.redis_url,
+        "CHLOE_TOKENS_FILE": str(folder / "tokens.yaml"),
+        "CHLOE_HTTP_PORT": str(port),
+    }
+    url = f"http://127.0.0.1:{port}"
+    with subprocess.Popen([sys.executable, "-m", "services.gateway"], env=environment) as process:
+        try:
+            _wait_for(url, process)
+            yield url
+        finally:
+            process.terminate()
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    while process.poll() is None:
+        try:
+            httpx.get(f"{url}/ready", trust_env=False).raise_for_status()
+            return
+        except httpx.HTTPError:
+            time.sleep(0.05)
+    raise SystemExit("the gateway did not start")
 
 
 async def _evaluate(pool: object) -> None:

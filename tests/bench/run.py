@@ -22,7 +22,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import api, decisions, ingestion
+from bench import api, decisions, ingestion, load
 
 ROOT = Path(__file__).parents[2]
 
@@ -148,9 +148,27 @@ def bench_api() -> list[Line]:
     return [(what, f"p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms", "p99 < 25 ms", p99 < 0.025)]
 
 
+def bench_load() -> list[Line]:
+    """Put a day of 32 assets' one-minute candles through ingestion."""
+    day = asyncio.run(load.measure())
+    growth = day.last_hour / day.first_hour
+    what = f"a day of {load.ASSETS} assets x 1 min ({day.stored:,} candles, {load.INDICATORS} indicators each)"
+    busy = f"{day.mean * 1e3:.0f} ms a minute ({day.mean / 60:.2%} busy), p99 {day.p99 * 1e3:.0f} ms"
+    return [
+        (what, busy, "< 60 s a minute", day.p99 < 60),
+        (
+            "its last hour beside its first; messages left",
+            f"{growth:.2f} times, {day.lag} left",
+            "no growing lag",
+            day.lag == 0,
+        ),
+    ]
+
+
 BENCHES: dict[str, Callable[[], list[Line]]] = {
     "backtest": bench_backtest,
     "ingestion": bench_ingestion,
+    "load": bench_load,
     "api": bench_api,
     "replay": bench_replay,
 }

@@ -98,6 +98,12 @@ RECIPES: dict[str, Recipe] = {
     "chloe phases readiness phase_1_stocks": Run("phase_1_stocks: closed"),
     "chloe phases activate phase_1_stocks": Run(NOT_READY, code=1),
     "chloe audit BTC/USDT": Run("BTC/USDT"),
+    "chloe sources": Run("binance"),
+    "chloe diagnose MATIC/USDT": Run("MATIC/USDT: not fit to trade on"),
+    "chloe backfill BTC/USDT --from 2024-01-01": Known(
+        "needs the exchange; tests/e2e/test_backfill_command.py has one"
+    ),
+    "chloe inspect": Run("BTC-USDT_1h"),
     "chloe enable AVAX/USDT": Run("AVAX/USDT is not ready", code=1),
     "chloe disable ETH/USDT": Run("ETH/USDT"),
     "chloe halt": Run(f"halt: {PENDING}"),
