@@ -117,8 +117,12 @@ class Failover:
         return str(error)
 
     def _bench(self, name: str, how_long: timedelta, error: FeedError) -> None:
-        if len(self.sources) > 1:
-            self.benched[name] = self.clock() + how_long
+        if len(self.sources) < 2:
+            return
+        now = self.clock()
+        known = self.benched.get(name, now) > now  # many symbols fail at once: one line for all
+        self.benched[name] = now + how_long
+        if not known:
             get("failover").warning("source left alone", source=name, minutes=how_long.seconds // 60, error=str(error))
 
 

@@ -56,11 +56,10 @@ async def run_family(
     found = [d for d in declared(sources, environment) if d.settings.family == family]
     await register(pool, found)
     log = get(f"ingestion-{family}")
-    for one in found:
-        log.info("source", source=one.name, gives=sorted(one.gives), state=one.detail)
     ready = [one for one in found if one.configured]
+    lacking = {one.name: one.detail for one in found if not one.configured}
+    log.info("sources", configured=[one.name for one in ready], others=lacking)
     if not ready:
-        log.info("no source of this family is configured", declared=[one.name for one in found])
         return
     async with pool.acquire() as conn:
         await source_store.claim_run(conn, "live", f"paper trading on {assets.timeframe} candles", assets.timeframe)
@@ -111,20 +110,22 @@ async def _candles(
 async def _quotes(pool: Connection, one: Declared, source: Any) -> None:
     """Store the best bid and ask of what is collected, once a minute."""
     log = get(one.name)
-    said = ""
+    before: set[str] = set()
     while True:
         async with pool.acquire() as conn:
             symbols = await source_store.collecting(conn, one.settings.asset_classes)
+        failed: dict[str, str] = {}
         for symbol, asset_class in symbols.items():
             try:
                 quote = await source.quote(symbol)
             except FeedError as error:
-                if str(error) != said:
-                    said = str(error)
-                    log.warning("no quote", symbol=symbol, error=said)
+                failed[symbol] = str(error)
                 continue
             async with pool.acquire() as conn:
                 await values.save_quote(conn, one.name, asset_class, quote)
+        if failed and failed.keys() != before:
+            log.warning("no quotes", symbols=sorted(failed), of=len(symbols), error=failed[min(failed)])
+        before = set(failed)
         await asyncio.sleep(QUOTE_SECONDS)
 
 

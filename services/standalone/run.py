@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from services.ingestion.settings import FAMILIES, DataSources
 from services.kernel.config import config_version, load
 from services.kernel.database import connect_pool
 from services.kernel.migrate import migrate
+from services.kernel.outages import outlast
 from services.kernel.streams import connect
 from services.phases.service import load_params
 from services.phases.store import seed
@@ -115,7 +117,8 @@ async def _live(platform: Platform, assets: AssetsConfig, screen: Screen, wanted
         for loop in platform.loops():
             group.create_task(loop.run())
         for family in FAMILIES:
-            group.create_task(run_family(platform.pool, platform.redis, assets, sources, family, os.environ))
+            deliver_family = partial(run_family, platform.pool, platform.redis, assets, sources, family, os.environ)
+            group.create_task(outlast(f"ingestion-{family}", deliver_family))
         group.create_task(_train_daily(platform, screen))
 
 
