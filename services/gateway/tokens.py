@@ -1,5 +1,6 @@
 """API tokens: who may read, operate, and go beyond what has been earned (live)."""
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -73,15 +74,20 @@ def load_tokens(path: Path | None) -> Tokens:
 
 
 def create_tokens_file(path: Path) -> Tokens:
-    """Write fresh random tokens for all scopes where no file is, readable by its owner only, and load what is there."""
+    """Write fresh random tokens for all scopes where no file is, readable by its owner only, and load what is there.
+
+    The file appears whole or not at all, so a process may be killed in the middle of this.
+    """
     content = "".join(f'{scope}: "{secrets.token_hex(32)}"\n' for scope in SCOPES)
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    if path.exists():
         return load_tokens(path)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(content)
+    with contextlib.suppress(FileExistsError):  # another process was first: its tokens stand
+        os.link(draft, path)
+    draft.unlink()
     return load_tokens(path)
 
 

@@ -79,13 +79,14 @@ def _embedded() -> Any:
 def _start_postgres(data: Path) -> Any:
     library = _embedded()
     _forget_the_killed(data / HANDLES)
-    first = not (data / "PG_VERSION").exists()
     server = library.get_server(data, cleanup_mode="stop")
-    if first:
-        with psycopg.connect(server.get_uri(), autocommit=True) as conn:
+    with psycopg.connect(server.get_uri(), autocommit=True) as conn:
+        ready = conn.execute("select from pg_database where datname = 'chloe'").fetchone() is not None
+        if not ready:  # the database comes last, so that a first start which was killed is simply made again
             for name, value in TUNING.items():
                 conn.execute(f"alter system set {name} = '{value}'")
             conn.execute("create database chloe")
+    if not ready:
         server.cleanup()
         server = library.PostgresServer(data, cleanup_mode="stop")
     return server

@@ -88,3 +88,18 @@ def test_the_record_keeps_a_clean_name() -> None:
     assert signed("operate", None) == "operate"
     assert signed("operate", "Kim\r\n<script>") == "operate (Kimscript)"
     assert signed("live", "x" * 500) == f"live ({'x' * 64})"
+
+
+def test_a_kill_while_tokens_are_made_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "tokens.yaml"
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("services.gateway.tokens.os.link", killed)
+        with pytest.raises(KeyboardInterrupt):
+            create_tokens_file(path)
+    assert not path.exists()
+    create_tokens_file(path)
+    assert path.stat().st_mode & 0o777 == 0o600
