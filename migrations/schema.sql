@@ -299,10 +299,22 @@ CREATE TABLE public.feed_health (
     revisions bigint DEFAULT 0 NOT NULL,
     errors bigint DEFAULT 0 NOT NULL,
     last_error text,
-    checked_at timestamp with time zone DEFAULT now() NOT NULL
+    checked_at timestamp with time zone DEFAULT now() NOT NULL,
+    completeness double precision,
+    latency_seconds double precision,
+    limited bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT feed_health_completeness_check CHECK (((completeness >= (0)::double precision) AND (completeness <= (1)::double precision)))
 );
 
 COMMENT ON TABLE public.feed_health IS 'Per asset and source: newest bar, gaps, repairs, refusals, revisions and errors so far.';
+
+COMMENT ON COLUMN public.feed_health.timeframe IS 'The bars'' timeframe, or what else the line is about: quotes, stream, values.';
+
+COMMENT ON COLUMN public.feed_health.completeness IS 'Share of the owed bars that are stored, 1 is all; for readings, of the symbols asked about.';
+
+COMMENT ON COLUMN public.feed_health.latency_seconds IS 'How old the newest value was when it came: seconds since the bar''s close, or its own time.';
+
+COMMENT ON COLUMN public.feed_health.limited IS 'How often the source asked to slow down or its budget was spent.';
 
 CREATE TABLE public.fills (
     id uuid NOT NULL,
@@ -338,7 +350,10 @@ CREATE TABLE public.forecasts (
     confidence double precision NOT NULL,
     bucket smallint NOT NULL,
     p_up double precision,
-    parts json NOT NULL
+    parts json NOT NULL,
+    low double precision,
+    high double precision,
+    without text[]
 );
 
 COMMENT ON TABLE public.forecasts IS 'Each asset''s forecast at each slice: log return over the horizon, with every model''s part.';
@@ -352,6 +367,12 @@ COMMENT ON COLUMN public.forecasts.confidence IS 'Percentile of |expected return
 COMMENT ON COLUMN public.forecasts.bucket IS 'Tenth of confidence, 0 to 9.';
 
 COMMENT ON COLUMN public.forecasts.p_up IS 'Calibrated probability of a rise; null while no model claims one.';
+
+COMMENT ON COLUMN public.forecasts.low IS 'Log return that the outcome exceeds nine times in ten: lower end of the 80 % interval.';
+
+COMMENT ON COLUMN public.forecasts.high IS 'Upper end of the 80 % interval, log return.';
+
+COMMENT ON COLUMN public.forecasts.without IS 'Models that should have had a say and could not.';
 
 CREATE TABLE public.leading_indicators (
     observed_at timestamp with time zone NOT NULL,
@@ -381,7 +402,11 @@ CREATE TABLE public.model_registry (
     metrics json NOT NULL,
     artefact bytea NOT NULL,
     artefact_sha256 text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    standing text DEFAULT 'in use'::text NOT NULL,
+    note text DEFAULT ''::text NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT model_registry_standing_check CHECK ((standing = ANY (ARRAY['in use'::text, 'refused'::text, 'withdrawn'::text])))
 );
 
 COMMENT ON TABLE public.model_registry IS 'Trained models with the span of data each one saw and the span it may forecast.';
@@ -389,6 +414,12 @@ COMMENT ON TABLE public.model_registry IS 'Trained models with the span of data 
 COMMENT ON COLUMN public.model_registry.trained_through IS 'Close of the last bar that the model saw.';
 
 COMMENT ON COLUMN public.model_registry.valid_from IS 'First slice that the model may forecast.';
+
+COMMENT ON COLUMN public.model_registry.standing IS 'in use: from valid_from on; refused: worse than the one in use; withdrawn: taken back by a person.';
+
+COMMENT ON COLUMN public.model_registry.note IS 'Why it stands so, with the figures that were compared.';
+
+COMMENT ON COLUMN public.model_registry.changed_at IS 'When its standing last changed; inference reads the registry again then.';
 
 CREATE TABLE public.options_flow (
     ts timestamp with time zone NOT NULL,
@@ -633,6 +664,20 @@ COMMENT ON TABLE public.slices IS 'The bar closes that have driven the platform:
 
 COMMENT ON COLUMN public.slices.ts IS 'Close of the bars.';
 
+CREATE TABLE public.social_counts (
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    ticker text NOT NULL,
+    mentions integer NOT NULL,
+    CONSTRAINT social_counts_check CHECK ((until > since)),
+    CONSTRAINT social_counts_mentions_check CHECK ((mentions >= 0))
+);
+
+COMMENT ON TABLE public.social_counts IS 'Texts that named each ticker in [since, until), ours or not; the row without a ticker counts all texts.';
+
+COMMENT ON COLUMN public.social_counts.ticker IS 'In capitals without $; empty for all texts of the interval, named ticker or none.';
+
 CREATE TABLE public.social_sentiment (
     ts timestamp with time zone NOT NULL,
     available_at timestamp with time zone NOT NULL,
@@ -649,6 +694,30 @@ CREATE TABLE public.social_sentiment (
 COMMENT ON TABLE public.social_sentiment IS 'Mentions and mood per asset and source; dropped after five years where the server can.';
 
 COMMENT ON COLUMN public.social_sentiment.available_at IS 'When the count could first be known; nothing before this may use it.';
+
+CREATE TABLE public.social_trending (
+    ts timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    place integer NOT NULL,
+    ticker text NOT NULL,
+    symbol text,
+    mentions integer NOT NULL,
+    usual double precision NOT NULL,
+    score double precision NOT NULL,
+    CONSTRAINT social_trending_place_check CHECK ((place > 0))
+);
+
+COMMENT ON TABLE public.social_trending IS 'Tickers whose mentions in the last 24 hours stand most above their own trailing average, hour by hour.';
+
+COMMENT ON COLUMN public.social_trending.ts IS 'When it was worked out; nothing before this may use it.';
+
+COMMENT ON COLUMN public.social_trending.symbol IS 'Our asset of that ticker; null for others.';
+
+COMMENT ON COLUMN public.social_trending.mentions IS 'In the 24 hours before ts.';
+
+COMMENT ON COLUMN public.social_trending.usual IS 'Mentions that its trailing average would give in the listening time of those 24 hours.';
+
+COMMENT ON COLUMN public.social_trending.score IS '(mentions - usual) / sqrt(usual + 1): about how many standard deviations above the usual.';
 
 CREATE TABLE public.stage_state (
     stage text NOT NULL,
@@ -809,8 +878,14 @@ ALTER TABLE ONLY public.signals
 ALTER TABLE ONLY public.slices
     ADD CONSTRAINT slices_pkey PRIMARY KEY (timeframe, ts);
 
+ALTER TABLE ONLY public.social_counts
+    ADD CONSTRAINT social_counts_source_ticker_until_key UNIQUE (source, ticker, until);
+
 ALTER TABLE ONLY public.social_sentiment
     ADD CONSTRAINT social_sentiment_symbol_source_ts_key UNIQUE (symbol, source, ts);
+
+ALTER TABLE ONLY public.social_trending
+    ADD CONSTRAINT social_trending_source_ts_ticker_key UNIQUE (source, ts, ticker);
 
 ALTER TABLE ONLY public.stage_state
     ADD CONSTRAINT stage_state_pkey PRIMARY KEY (stage);
@@ -840,6 +915,10 @@ CREATE INDEX outbox_created ON public.outbox USING btree (created_at);
 CREATE INDEX risk_events_ts ON public.risk_events USING btree (ts DESC);
 
 CREATE INDEX signals_ts ON public.signals USING btree (ts DESC);
+
+CREATE INDEX social_counts_until ON public.social_counts USING btree (source, until DESC);
+
+CREATE INDEX social_trending_ts ON public.social_trending USING btree (ts DESC, place);
 
 CREATE INDEX trades_closed ON public.trades USING btree (closed_at);
 
@@ -954,8 +1033,14 @@ GRANT SELECT ON TABLE public.signals TO chloe_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.slices TO chloe_service;
 GRANT SELECT ON TABLE public.slices TO chloe_reader;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.social_counts TO chloe_service;
+GRANT SELECT ON TABLE public.social_counts TO chloe_reader;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.social_sentiment TO chloe_service;
 GRANT SELECT ON TABLE public.social_sentiment TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.social_trending TO chloe_service;
+GRANT SELECT ON TABLE public.social_trending TO chloe_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.stage_state TO chloe_service;
 GRANT SELECT ON TABLE public.stage_state TO chloe_reader;
@@ -969,4 +1054,4 @@ GRANT SELECT ON TABLE public.trades TO chloe_reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT,INSERT,DELETE,UPDATE ON TABLES TO chloe_service;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO chloe_reader;
 
-INSERT INTO public.alembic_version VALUES ('0003');
+INSERT INTO public.alembic_version VALUES ('0005');

@@ -17,6 +17,7 @@ from services.domain.assets import ASSETS_FILE, AssetsConfig
 from services.domain.candles import Candles
 from services.domain.corporate_actions import CORPORATE_ACTIONS_FILE, CorporateActions
 from services.gateway.feeds import diagnoses
+from services.gateway.reading import timeframe
 from services.ingestion.backfill import Feed, Looked, backfill
 from services.ingestion.failover import Failover
 from services.ingestion.registry import Declared, candle_sources, declared
@@ -145,7 +146,7 @@ def diagnose(data: Path, symbol: str, *, as_json: bool) -> None:
     async def go(database_url: str) -> dict[str, Any]:
         conn = await asyncpg.connect(database_url, server_settings={"timezone": "UTC"})
         try:
-            (found,) = await diagnoses(conn, name, datetime.now(UTC), "1h")
+            (found,) = await diagnoses(conn, name, datetime.now(UTC), await timeframe(conn))
             return found
         finally:
             await conn.close()
@@ -161,7 +162,13 @@ def diagnose(data: Path, symbol: str, *, as_json: bool) -> None:
             f"{line[key]} {key}" for key in ("bars", "gaps", "repaired", "refused", "revisions", "errors")
         )
         newest = f"{line['last_ts']:%Y-%m-%d %H:%M}" if line["last_ts"] else "never"
-        console.print(f"  {line['source']}: newest {newest}; {counts}", highlight=False, soft_wrap=True)
+        more = f"{line['limited']} limits"
+        if line["completeness"] is not None:
+            more += f", {line['completeness']:.1%} complete"
+        if line["latency_seconds"] is not None:
+            more += f", {line['latency_seconds']:.0f} s late"
+        text = f"  {line['source']} ({line['timeframe']}): newest {newest}; {counts}, {more}"
+        console.print(text, highlight=False, soft_wrap=True)
 
 
 def inspect_folder(source: Path, *, as_json: bool) -> None:

@@ -32,6 +32,10 @@ class FeedFacts:
     now: datetime
 
 
+NOT_BARS = frozenset({"quotes", "stream", "values"})
+"""What a line of a feed's health is about besides bars of some timeframe."""
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """The verdict and its reasons, each a plain sentence."""

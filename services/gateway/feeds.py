@@ -8,7 +8,7 @@ from typing import Any
 
 from services.domain.calendars import expected_opens
 from services.domain.candles import SECONDS, Timeframe, moment
-from services.domain.feeds import Diagnosis, FeedFacts, diagnose
+from services.domain.feeds import NOT_BARS, Diagnosis, FeedFacts, diagnose
 from services.gateway import store
 from services.kernel.database import Connection
 
@@ -89,7 +89,9 @@ def renamed(symbol: str, venues: str | None) -> str | None:
 
 def _sources(asset_class: str, configured: Sequence[tuple[str, str]], lines: Sequence[Mapping[str, Any]]) -> list[str]:
     family = FAMILY.get(asset_class, "stocks")
-    return [name for name, of in configured if of == family] or [line["source"] for line in lines]
+    return [name for name, of in configured if of == family] or [
+        line["source"] for line in lines if line["timeframe"] not in NOT_BARS
+    ]
 
 
 def _shown(diagnosis: Diagnosis, asset_class: str, lines: list[dict[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from pydantic import AwareDatetime
 
 from services.domain.assets import normalise_symbol
+from services.domain.candles import Timeframe, timeframe_of
 from services.domain.indicators import IndicatorsConfig
 from services.domain.ledger import trades_jsonl
 from services.gateway import shown, store, trading_views, views
@@ -64,6 +65,12 @@ async def mode(conn: Connection) -> str | None:
     """Read the run's mode; None before a run has begun."""
     row = await store.run(conn)
     return row["mode"] if row else None
+
+
+async def timeframe(conn: Connection) -> Timeframe:
+    """Read the width of the run's bars; an hour before a run has begun."""
+    row = await store.run(conn)
+    return timeframe_of(row["timeframe"]) if row else "1h"
 
 
 async def symbol_of(conn: Connection, text: str) -> str:
@@ -194,7 +201,7 @@ def _add_platform(router: APIRouter, conn_of: Any) -> None:
     async def feeds(symbol: SymbolQuery = None, conn: Connection = conn_of) -> Any:
         """Show whether each asset's feed is fit to trade on and why not, with the health of its sources."""
         one = await optional_symbol(conn, symbol)
-        return await listing(conn, await diagnoses(conn, one, datetime.now(UTC), "1h"))
+        return await listing(conn, await diagnoses(conn, one, datetime.now(UTC), await timeframe(conn)))
 
     @router.get("/models", response_model=views.Listing[views.ModelView], responses=MISSING, tags=["platform"])
     async def models(symbol: SymbolQuery = None, limit: Limit = 100, conn: Connection = conn_of) -> Any:

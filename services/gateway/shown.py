@@ -9,6 +9,7 @@ import msgspec
 
 from services.contracts.messages import OrdersDecided, Requirement
 from services.contracts.messages import decode as decode_message
+from services.domain.feeds import NOT_BARS
 
 NOT_STARTED = "not started"
 NOT_EVALUATED = "no full day has been evaluated yet"
@@ -116,7 +117,7 @@ def live_reasons(asset: Mapping[str, Any], record: Mapping[str, Any], feeds: Seq
         reasons.append("it is not enabled for trading, not even on paper")
     if asset["role"] == "research_only":
         reasons.append("its role is research_only")
-    if not feeds:
+    if all(line.get("timeframe") in NOT_BARS for line in feeds):
         reasons.append("no feed has delivered a candle yet")
     if record["trades"] < LIVE_TRADES:
         reasons.append(f"{record['trades']} closed trades, at least {LIVE_TRADES} are needed")

@@ -128,7 +128,7 @@ CONFIGURED_SOURCES = "select source from data_source_registry where configured"
 
 FEEDS = """
 select symbol, source, asset_class, timeframe, last_ts, bars, gaps, repaired, refused, revisions, errors, last_error,
-       checked_at
+       checked_at, completeness, latency_seconds, limited
 from feed_health where $1::text is null or symbol = $1 order by asset_class, symbol, source, timeframe
 """
 

@@ -147,7 +147,7 @@ class AssetDetail(AssetView):
 
 
 class FeedView(View):
-    """How well a source delivers one asset."""
+    """How well a source delivers one asset; ``timeframe`` is the bars', or quotes, stream or values."""
 
     symbol: str
     source: str
@@ -162,6 +162,9 @@ class FeedView(View):
     errors: int
     last_error: str | None
     checked_at: datetime
+    completeness: float | None
+    latency_seconds: float | None
+    limited: int
 
 
 class DiagnosisView(View):

@@ -5,7 +5,7 @@ and a bar that the source delivers late is fetched at the next look.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from services.domain.candles import (
     ExpectedOpens,
     Gap,
     Timeframe,
+    Times,
     epoch,
     moment,
     rules_for,
@@ -24,7 +25,7 @@ from services.domain.candles import (
 )
 from services.ingestion import store
 from services.ingestion.adapters import CandleSource
-from services.ingestion.errors import FeedError
+from services.ingestion.errors import LIMITS, FeedError
 from services.kernel.database import Connection
 
 OnStored = Callable[[Connection, Candles, store.Stored], Awaitable[None]]
@@ -33,6 +34,9 @@ OnStored = Callable[[Connection, Candles, store.Stored], Awaitable[None]]
 OVERLAP_BARS = 2
 """How many stored bars each look asks for again, to see whether the source has changed them."""
 
+Failures = Callable[[str], Sequence[tuple[str, FeedError]]]
+"""Which sources failed for a symbol since the last call, of a source that is several."""
+
 RECENT_BARS = 48
 """How far back, in bars, each poll tries again to repair a gap."""
 
@@ -40,7 +44,8 @@ RECENT_BARS = 48
 @dataclass(frozen=True, slots=True)
 class Looked:
     """What one look at one symbol found. ``known`` are the oldest and newest open stored before it, ``repaired`` the
-    new bars between those, ``missing`` the gaps left, ``error`` why the look was cut short.
+    new bars between those, ``missing`` the gaps left, ``owed`` the bars that should be there, ``source`` who delivered
+    last, ``error`` why the look was cut short, ``limited`` whether by the source's limit.
     """
 
     symbol: str
@@ -52,7 +57,10 @@ class Looked:
     missing: tuple[Gap, ...] = ()
     oldest: datetime | None = None
     newest: datetime | None = None
+    owed: int = 0
+    source: str | None = None
     error: str | None = None
+    limited: bool = False
 
     def had_around(self, ts: int) -> bool:
         """Whether bars before and after this open (epoch s) were stored already."""
@@ -68,6 +76,7 @@ class Feed:
     timeframe: Timeframe
     clock: Callable[[], datetime]
     on_stored: OnStored | None = None
+    failures: Failures = lambda _: ()
 
     def expected(self, asset_class: str) -> ExpectedOpens:
         """The opens that this asset class owes."""
@@ -100,9 +109,10 @@ async def poll_once(feed: Feed, symbols: Mapping[str, str], since: datetime) -> 
     looks = []
     for looked, asset_class, fresh in zip(begun, symbols.values(), fetched, strict=True):
         if isinstance(fresh, FeedError):
-            looks.append(await _noted(feed, asset_class, replace(looked, error=str(fresh))))
+            failed = replace(looked, error=str(fresh), limited=isinstance(fresh, LIMITS))
+            looks.append(await _noted(feed, asset_class, failed))
             continue
-        kept = await _keep(feed, asset_class, looked, fresh)
+        kept = await _keep(feed, asset_class, looked, fresh, polled=True)
         looks.append(await _repair(feed, asset_class, kept, since, ask_all=False))
     return looks
 
@@ -128,7 +138,7 @@ async def _repair(feed: Feed, asset_class: str, looked: Looked, since: datetime,
     With ``ask_all`` for every gap. Else only for recent ones: an old gap that could not be filled is not asked for
     each hour, nor the time after the newest bar of a source that had nothing new.
     """
-    gaps = await _missing(feed, asset_class, looked.symbol, since)
+    gaps, owed = await _missing(feed, asset_class, looked.symbol, since)
     recent = feed.clock() - timedelta(seconds=SECONDS[feed.timeframe] * RECENT_BARS)
     asked = [
         gap
@@ -141,23 +151,35 @@ async def _repair(feed: Feed, asset_class: str, looked: Looked, since: datetime,
             async for page in feed.source.history(looked.symbol, feed.timeframe, gap.since, gap.until):
                 looked = await _keep(feed, asset_class, looked, page)
         except FeedError as error:
-            looked = replace(looked, error=str(error))
+            looked = replace(looked, error=str(error), limited=isinstance(error, LIMITS))
             break
     if asked:
-        gaps = await _missing(feed, asset_class, looked.symbol, since)
-    return await _noted(feed, asset_class, replace(looked, missing=tuple(gaps)))
+        gaps, owed = await _missing(feed, asset_class, looked.symbol, since)
+    return await _noted(feed, asset_class, _measured(replace(looked, missing=tuple(gaps)), owed))
 
 
-async def _missing(feed: Feed, asset_class: str, symbol: str, since: datetime) -> list[Gap]:
-    """Gaps in what is stored from ``since`` to now; with nothing stored, all of that time."""
+def _measured(looked: Looked, owed: Times) -> Looked:
+    """Count what is owed since the oldest bar; what lies before it is an earlier listing and makes no gap."""
+    if looked.oldest is None:
+        return looked
+    missing = tuple(gap for gap in looked.missing if gap.since > looked.oldest)
+    return replace(looked, missing=missing, owed=int((owed >= epoch(looked.oldest)).sum()))
+
+
+async def _missing(feed: Feed, asset_class: str, symbol: str, since: datetime) -> tuple[list[Gap], Times]:
+    """Gaps in what is stored from ``since`` to now, and the opens owed; with nothing stored, all of that time."""
+    until = feed.closed_until()
+    owed = feed.expected(asset_class)(since, until)
     async with feed.pool.acquire() as conn:
-        return await store.missing_bars(
-            conn, symbol, feed.timeframe, feed.expected(asset_class), since, feed.closed_until()
-        )
+        gaps = await store.missing_bars(conn, symbol, feed.timeframe, lambda _, __: owed, since, until)
+    return gaps, owed
 
 
-async def _keep(feed: Feed, asset_class: str, looked: Looked, delivered: Candles) -> Looked:
-    """Validate and store one delivery, with whatever must be published, in one transaction."""
+async def _keep(feed: Feed, asset_class: str, looked: Looked, delivered: Candles, *, polled: bool = False) -> Looked:
+    """Validate and store one delivery, with whatever must be published, in one transaction.
+
+    A ``polled`` one says how late its newest bar came; what history brings was not waited for.
+    """
     now = feed.clock()
     checked = validate(delivered, now, rules_for(asset_class, feed.timeframe))
     good = checked.good
@@ -169,6 +191,7 @@ async def _keep(feed: Feed, asset_class: str, looked: Looked, delivered: Candles
             looked.symbol, delivered.source, asset_class, feed.timeframe,
             last_ts=moment(int(good.ts[-1])) if len(good) else None,
             bars=stored.new, repaired=len(between), refused=refused, revisions=stored.revised,
+            latency_s=_lateness(good, stored, now) if polled else None,
         )  # fmt: skip
         await store.update_feed_health(conn, delta, now)
         if feed.on_stored is not None and stored.written:
@@ -176,6 +199,7 @@ async def _keep(feed: Feed, asset_class: str, looked: Looked, delivered: Candles
     opens = [moment(int(ts)) for ts in good.ts[[0, -1]]] if len(good) else []
     return replace(
         looked,
+        source=delivered.source,
         new=looked.new + stored.new,
         revised=looked.revised + stored.revised,
         refused=looked.refused + refused,
@@ -185,15 +209,30 @@ async def _keep(feed: Feed, asset_class: str, looked: Looked, delivered: Candles
     )
 
 
+def _lateness(good: Candles, stored: store.Stored, now: datetime) -> float | None:
+    """Seconds from the newest bar's close to now, if it is new."""
+    if len(good) == 0 or stored.written.get(int(good.ts[-1])) != 0:
+        return None
+    return max(0.0, now.timestamp() - int(good.ts[-1]) - SECONDS[good.timeframe])
+
+
 async def _noted(feed: Feed, asset_class: str, looked: Looked) -> Looked:
-    """Write what is missing now, or what went wrong, to the feed's health; an earlier listing makes no gap."""
-    if looked.oldest is not None:
-        looked = replace(looked, missing=tuple(gap for gap in looked.missing if gap.since > looked.oldest))
-    delta = store.FeedDelta(
-        looked.symbol, feed.source.name, asset_class, feed.timeframe,
-        gaps=None if looked.error else sum(gap.bars for gap in looked.missing),
-        error=looked.error,
-    )  # fmt: skip
+    """Write what is missing now, or what went wrong, to the health of the sources that it concerns."""
+    missing = sum(gap.bars for gap in looked.missing)
+    lines = [
+        store.FeedDelta(
+            looked.symbol, name, asset_class, feed.timeframe, error=str(error), limited=isinstance(error, LIMITS)
+        )
+        for name, error in feed.failures(looked.symbol)
+    ]
+    if looked.error is None or not lines:
+        delta = store.FeedDelta(
+            looked.symbol, looked.source or feed.source.name, asset_class, feed.timeframe,
+            gaps=None if looked.error else missing, error=looked.error, limited=looked.limited,
+            completeness=None if looked.error or not looked.owed else max(0.0, 1.0 - missing / looked.owed),
+        )  # fmt: skip
+        lines.append(delta)
     async with feed.pool.acquire() as conn:
-        await store.update_feed_health(conn, delta, feed.clock())
+        for line in lines:
+            await store.update_feed_health(conn, line, feed.clock())
     return looked

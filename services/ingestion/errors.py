@@ -14,7 +14,11 @@ from services.kernel.provider_errors import (
     SymbolNotOffered,
 )
 
+LIMITS = (RateLimited, BudgetSpent)
+"""The errors that count as a limit in a feed's health."""
+
 __all__ = [
+    "LIMITS",
     "RETRYABLE",
     "BadKey",
     "BadReply",

@@ -38,6 +38,7 @@ class Failover:
     clock: Callable[[], datetime]
     benched: dict[str, datetime] = field(default_factory=dict)
     last: str = ""
+    _noted: dict[str, list[tuple[str, FeedError]]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -57,7 +58,7 @@ class Failover:
                     yield page
                 return
             except FeedError as error:
-                errors.append(self._failed(source.name, error))
+                errors.append(self._failed(symbol, source.name, error))
         raise _all_failed(symbol, errors)
 
     async def latest(self, symbol: str, timeframe: Timeframe, since: datetime) -> Candles:
@@ -69,8 +70,12 @@ class Failover:
                 self.last = source.name
                 return found
             except FeedError as error:
-                errors.append(self._failed(source.name, error))
+                errors.append(self._failed(symbol, source.name, error))
         raise _all_failed(symbol, errors)
+
+    def failures(self, symbol: str) -> list[tuple[str, FeedError]]:
+        """What the sources failed with for a symbol since the last call, though another may have stepped in."""
+        return self._noted.pop(symbol, [])
 
     async def cross_check(
         self, symbol: str, timeframe: Timeframe, since: datetime, bound_bps: float
@@ -109,7 +114,8 @@ class Failover:
         free = [s for s in self.sources if self.benched.get(s.name, now) <= now]
         return free or list(self.sources)
 
-    def _failed(self, name: str, error: FeedError) -> str:
+    def _failed(self, symbol: str, name: str, error: FeedError) -> str:
+        self._noted.setdefault(symbol, []).append((name, error))
         if isinstance(error, (BadKey, NotEntitled, Blocked, BudgetSpent)):
             self._bench(name, LONG_BENCH, error)
         elif isinstance(error, SourceDown):

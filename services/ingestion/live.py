@@ -6,24 +6,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.domain.assets import AssetsConfig
+from services.domain.candles import SECONDS
 from services.ingestion import flags, source_store
-from services.ingestion import observation_store as values
+from services.ingestion.adapters.ccxt_stream import CcxtStream, OnClosed
 from services.ingestion.backfill import Feed
-from services.ingestion.errors import FeedError
 from services.ingestion.failover import Failover
 from services.ingestion.observing import Observer
 from services.ingestion.polling import LiveCandles
-from services.ingestion.registry import Declared, build, candle_sources, declared
+from services.ingestion.quoting import Quotes
+from services.ingestion.registry import Declared, build, candle_sources, declared, open_stream
 from services.ingestion.service import PATIENCE_SECONDS, Publisher
 from services.ingestion.settings import DataSources
+from services.ingestion.streaming import Streaming
 from services.kernel.config import config_version
 from services.kernel.database import Connection, sole
 from services.kernel.logging import get
 from services.kernel.streams import RedisClient, Streams
 
-QUOTE_SECONDS = 60.0
 CHECK_SECONDS = 3600.0
-CHECK_BACK = timedelta(hours=6)
+CHECK_BARS = 6
 VALUES = frozenset({"indicators", "social", "options_flow", "dominance", "calendar"})
 
 
@@ -63,70 +64,65 @@ async def run_family(
         return
     async with pool.acquire() as conn:
         await source_store.claim_run(conn, "live", f"paper trading on {assets.timeframe} candles", assets.timeframe)
-    classes = {symbol: asset.asset_class for symbol, asset in assets.assets.items()}
     built: list[Any] = []
     try:
         async with asyncio.TaskGroup() as group:
             candles = Failover(candle_sources(found, family, assets, environment, wall_clock), wall_clock)
             built.append(candles)
+            live = None
             if candles.sources:
-                kinds = frozenset(c for one in ready if "candles" in one.gives for c in one.settings.asset_classes)
-                group.create_task(_candles(pool, redis, assets, family, candles, kinds, ready, started))
-                group.create_task(_compare(pool, assets, candles, kinds, sources.disagreement_bps))
+                live = _follower(pool, redis, assets, family, candles, ready)
+                started(live)
+                group.create_task(_candles(pool, live))
+                group.create_task(_compare(pool, assets, candles, live.asset_classes, sources.disagreement_bps))
             for one in ready:
+                quotes = Quotes(pool, one.name, wall_clock)
+                if one.settings.stream and live is not None:
+                    group.create_task(_streaming(one, assets, quotes, live).run())
                 if one.gives & VALUES or "quotes" in one.gives:
                     source = build(one, assets, environment, wall_clock)
                     built.append(source)
                     if one.gives & VALUES:
-                        streams = Streams(redis, one.name)
-                        group.create_task(Observer(source, one, pool, streams, classes, wall_clock).run())
+                        group.create_task(_observer(source, one, pool, redis, assets).run())
                     if "quotes" in one.gives:
-                        group.create_task(_quotes(pool, one, source))
+                        group.create_task(quotes.poll(source, one.settings.asset_classes))
     finally:
         for source in built:
             await source.close()
 
 
-async def _candles(
+def _follower(
     pool: Connection,
     redis: RedisClient,
     assets: AssetsConfig,
     family: str,
     candles: Failover,
-    kinds: frozenset[str],
     ready: Sequence[Declared],
-    started: Callable[[LiveCandles], None],
-) -> None:
+) -> LiveCandles:
+    giving = [one.settings for one in ready if "candles" in one.gives]
     producer = f"ingestion-{family}"
     publisher = Publisher(pool, Streams(redis, producer), producer, assets.timeframe, config_version())
-    feed = Feed(pool, candles, assets.timeframe, wall_clock)
-    history = timedelta(days=max(one.settings.history_days for one in ready if "candles" in one.gives))
-    live = LiveCandles(publisher, feed, kinds, history)
-    started(live)
-    async with sole(pool, producer, patience_seconds=PATIENCE_SECONDS):
+    feed = Feed(pool, candles, assets.timeframe, wall_clock, failures=candles.failures)
+    kinds = frozenset(kind for settings in giving for kind in settings.asset_classes)
+    return LiveCandles(publisher, feed, kinds, timedelta(days=max(settings.history_days for settings in giving)))
+
+
+async def _candles(pool: Connection, live: LiveCandles) -> None:
+    async with sole(pool, live.publisher.name, patience_seconds=PATIENCE_SECONDS):
         await live.run()
 
 
-async def _quotes(pool: Connection, one: Declared, source: Any) -> None:
-    """Store the best bid and ask of what is collected, once a minute."""
-    log = get(one.name)
-    before: set[str] = set()
-    while True:
-        async with pool.acquire() as conn:
-            symbols = await source_store.collecting(conn, one.settings.asset_classes)
-        failed: dict[str, str] = {}
-        for symbol, asset_class in symbols.items():
-            try:
-                quote = await source.quote(symbol)
-            except FeedError as error:
-                failed[symbol] = str(error)
-                continue
-            async with pool.acquire() as conn:
-                await values.save_quote(conn, one.name, asset_class, quote)
-        if failed and failed.keys() != before:
-            log.warning("no quotes", symbols=sorted(failed), of=len(symbols), error=failed[min(failed)])
-        before = set(failed)
-        await asyncio.sleep(QUOTE_SECONDS)
+def _streaming(one: Declared, assets: AssetsConfig, quotes: Quotes, live: LiveCandles) -> Streaming:
+    def opened(on_closed: OnClosed) -> CcxtStream:
+        return open_stream(one, assets, assets.timeframe, wall_clock, on_closed)
+
+    settings = one.settings
+    return Streaming(opened, quotes, settings.asset_classes, settings.quote_seconds, live.step, live.ring)
+
+
+def _observer(source: Any, one: Declared, pool: Connection, redis: RedisClient, assets: AssetsConfig) -> Observer:
+    classes = {symbol: asset.asset_class for symbol, asset in assets.assets.items()}
+    return Observer(source, one, pool, Streams(redis, one.name), classes, wall_clock)
 
 
 async def _compare(
@@ -145,7 +141,8 @@ async def compare_once(
     pool: Connection, candles: Failover, symbol: str, assets: AssetsConfig, bound_bps: float, now: datetime
 ) -> None:
     """Compare one symbol's sources; raise the flag, or clear it where they agree again."""
-    found = await candles.cross_check(symbol, assets.timeframe, now - CHECK_BACK, bound_bps)
+    back = CHECK_BARS * timedelta(seconds=SECONDS[assets.timeframe])
+    found = await candles.cross_check(symbol, assets.timeframe, now - back, bound_bps)
     async with pool.acquire() as conn:
         if found is None:
             await flags.clear(conn, flags.SOURCES_DISAGREE, symbol, now)

@@ -1,10 +1,12 @@
 """SQL for everything that is not a candle: indicators, quotes, social readings, options flow, dominance, calendars."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
+from services.ingestion.errors import LIMITS, FeedError
 from services.ingestion.observations import (
     CalendarEvent,
     DominanceReading,
@@ -13,6 +15,7 @@ from services.ingestion.observations import (
     QuoteReading,
     SocialReading,
 )
+from services.ingestion.trending import Standout
 from services.kernel.database import Connection
 
 # A value that is stored already is not stored again; a changed one is a new vintage with its own available_at.
@@ -60,14 +63,58 @@ on conflict (event_id) do update set scheduled_at = excluded.scheduled_at, avail
 where economic_calendar.scheduled_at <> excluded.scheduled_at
 """
 
-# A source of values has one line of health, under the symbol '*'.
+# What is no bar has a line of its own: quotes of a symbol, a stream, or all values of a source under the symbol '*'.
+# Counters add up; latency and completeness say the present and stay where a look has none.
 HEALTH = """
-insert into feed_health as f (symbol, source, asset_class, timeframe, last_ts, bars, errors, last_error, checked_at)
-values ('*', $1, $2, 'values', $3, $4, $5, $6, $7)
+insert into feed_health as f (symbol, source, asset_class, timeframe, last_ts, bars, errors, last_error, checked_at,
+                              completeness, latency_seconds, limited)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 on conflict (symbol, source, timeframe) do update
 set last_ts = greatest(f.last_ts, excluded.last_ts), bars = f.bars + excluded.bars, errors = f.errors + excluded.errors,
-    last_error = coalesce(excluded.last_error, f.last_error), checked_at = excluded.checked_at
+    last_error = coalesce(excluded.last_error, f.last_error), checked_at = excluded.checked_at,
+    completeness = coalesce(excluded.completeness, f.completeness),
+    latency_seconds = coalesce(excluded.latency_seconds, f.latency_seconds), limited = f.limited + excluded.limited
 """
+
+COUNTED_UNTIL = "select max(until) from social_counts where source = $1"
+
+COUNT = """
+insert into social_counts (since, until, source, ticker, mentions) values ($1, $2, $3, $4, $5) on conflict do nothing
+"""
+
+FORGET = "delete from social_counts where source = $1 and until < $2"
+
+# Mentions by ticker and the seconds listened to, in [$2, $3) and in [$3, $4).
+HEARD = """
+select ticker,
+       coalesce(sum(mentions) filter (where until > $3), 0)::bigint as recent,
+       coalesce(sum(mentions) filter (where until <= $3), 0)::bigint as before,
+       coalesce(sum(extract(epoch from until - since)) filter (where until > $3), 0)::double precision as recent_s,
+       coalesce(sum(extract(epoch from until - since)) filter (where until <= $3), 0)::double precision as before_s
+from social_counts where source = $1 and until > $2 and until <= $4 group by ticker
+"""
+
+TRENDED_AT = "select max(ts) from social_trending where source = $1"
+
+TRENDING = """
+insert into social_trending (ts, source, place, ticker, symbol, mentions, usual, score)
+values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What one look at a source found besides bars. ``kind`` is quotes, stream or values; ``newest`` its time."""
+
+    symbol: str
+    source: str
+    asset_class: str
+    kind: Literal["quotes", "stream", "values"]
+    newest: datetime | None = None
+    count: int = 0
+    error: FeedError | None = None
+    latency_s: float | None = None
+    completeness: float | None = None
 
 
 async def save_indicators(conn: Connection, source: str, found: Sequence[Observation]) -> list[Any]:
@@ -91,14 +138,14 @@ async def newest_indicator(conn: Connection, source: str) -> datetime | None:
     return newest
 
 
-async def save_quote(conn: Connection, source: str, asset_class: str, quote: QuoteReading) -> int:
-    """Store a quote that has both sides; a one-sided one says nothing about the spread."""
-    if quote.bid is None or quote.ask is None:
-        return 0
-    await conn.execute(
-        QUOTE, quote.ts, quote.symbol, asset_class, quote.bid, quote.ask, quote.bid_size, quote.ask_size, source
-    )
-    return 1
+async def save_quotes(conn: Connection, source: str, classes: Mapping[str, str], found: Sequence[QuoteReading]) -> int:
+    """Store quotes of known symbols that have both sides; a one-sided one says nothing about the spread."""
+    rows = [
+        (q.ts, q.symbol, classes[q.symbol], q.bid, q.ask, q.bid_size, q.ask_size, source)
+        for q in found if q.symbol in classes and q.bid is not None and q.ask is not None
+    ]  # fmt: skip
+    await conn.executemany(QUOTE, rows)
+    return len(rows)
 
 
 async def save_social(conn: Connection, source: str, classes: dict[str, str], found: Sequence[SocialReading]) -> int:
@@ -138,8 +185,54 @@ async def save_events(conn: Connection, source: str, found: Sequence[CalendarEve
     return len(rows)
 
 
-async def save_health(
-    conn: Connection, source: str, family: str, newest: datetime | None, count: int, error: str | None, now: datetime
+async def save_health(conn: Connection, lines: Sequence[Health], now: datetime) -> None:
+    """Add what looks at a source found to its health."""
+    rows = [
+        (h.symbol, h.source, h.asset_class, h.kind, h.newest, h.count, 0 if h.error is None else 1,
+         None if h.error is None else str(h.error), now, h.completeness, h.latency_s, int(isinstance(h.error, LIMITS)))
+        for h in lines
+    ]  # fmt: skip
+    await conn.executemany(HEALTH, rows)
+
+
+async def counted_until(conn: Connection, source: str) -> datetime | None:
+    """Return up to when the mentions of a social source are counted."""
+    until: datetime | None = await conn.fetchval(COUNTED_UNTIL, source)
+    return until
+
+
+async def save_counts(
+    conn: Connection, source: str, since: datetime, until: datetime, texts: int, counts: Mapping[str, int]
 ) -> None:
-    """Add one look at a source of values to its health."""
-    await conn.execute(HEALTH, source, family, newest, count, 0 if error is None else 1, error, now)
+    """Store how many texts of [since, until) there were and how many named each ticker, in one transaction."""
+    rows = [(since, until, source, ticker, count) for ticker, count in (("", texts), *sorted(counts.items()))]
+    async with conn.transaction():
+        await conn.executemany(COUNT, rows)
+
+
+async def heard(conn: Connection, source: str, since: datetime, middle: datetime, until: datetime) -> list[Any]:
+    """Read mentions by ticker and seconds listened to, in (since, middle] and (middle, until]; ticker '' is all."""
+    rows: list[Any] = await conn.fetch(HEARD, source, since, middle, until)
+    return rows
+
+
+async def forget_counts(conn: Connection, source: str, before: datetime) -> None:
+    """Delete counts of intervals that no trailing average reaches back to."""
+    await conn.execute(FORGET, source, before)
+
+
+async def trended_at(conn: Connection, source: str) -> datetime | None:
+    """Return when the trending tickers of a source were worked out last."""
+    at: datetime | None = await conn.fetchval(TRENDED_AT, source)
+    return at
+
+
+async def save_trending(
+    conn: Connection, source: str, at: datetime, found: Sequence[Standout], ours: Mapping[str, str]
+) -> None:
+    """Store what stands out, first place first; ``ours`` maps tickers to our symbols."""
+    rows = [
+        (at, source, place, one.ticker, ours.get(one.ticker), one.mentions, one.usual, one.score)
+        for place, one in enumerate(found, 1)
+    ]
+    await conn.executemany(TRENDING, rows)

@@ -46,6 +46,14 @@ class SocialReading:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """The tickers that one text of a social source names, ours or not; ``at`` is when it was written."""
+
+    at: datetime
+    tickers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class OptionsAlert:
     """One unusual options trade. Premium in USD."""
 

@@ -22,7 +22,8 @@ GRACE = timedelta(seconds=20)
 class LiveCandles:
     """Polls a live source at each bar's close, repairs gaps, and promises when all is there or the grace has passed.
 
-    A symbol is polled once its history is filled; until then, filling is tried again and again.
+    A symbol is polled once its history is filled; until then, filling is tried again and again. A stream that hears a
+    bar close may ring: then that symbol is asked for at once, and nothing waits for the next poll.
     """
 
     def __init__(self, publisher: Publisher, feed: Feed, asset_classes: frozenset[str], history: timedelta) -> None:
@@ -36,6 +37,9 @@ class LiveCandles:
         self.errors: dict[str, str] = {}
         self.delivering = False
         """Whether the source answers for at least one symbol."""
+        self.newest: dict[str, datetime] = {}
+        self.rung: dict[str, datetime] = {}
+        self.bell = asyncio.Event()
 
     async def run(self) -> None:
         """Fill history, then follow the source for ever."""
@@ -45,7 +49,13 @@ class LiveCandles:
             await self.advance(self.boundary(), begins=self.boundary())
         async with asyncio.TaskGroup() as group:
             group.create_task(_every(FILL_SECONDS, self.fill))
-            group.create_task(_every(POLL_SECONDS, self.once))
+            group.create_task(self._follow())
+
+    def ring(self, symbol: str, opened: datetime) -> None:
+        """Be told by a stream that the bar opened then has closed; the follower asks for it at once."""
+        if symbol not in self.newest or self.newest[symbol] < opened:
+            self.rung[symbol] = max(opened, self.rung.get(symbol, opened))
+            self.bell.set()
 
     def boundary(self) -> datetime:
         """Return the newest bar close that has passed."""
@@ -74,19 +84,49 @@ class LiveCandles:
         self._note(looks, symbols)
 
     async def once(self) -> bool:
-        """Look once; True if a slice was promised. Late or missing candles hold it up for the grace time at most."""
+        """Look at all symbols once; True if a slice was promised. What is late holds it up for the grace at most."""
+        return await self._look(None)
+
+    async def answer(self) -> bool:
+        """Look at the symbols whose bar was rung for and has closed by our clock; True if a slice was promised."""
+        now, rung = self.feed.clock(), {}
+        for symbol, opened in list(self.rung.items()):
+            if opened + self.step <= now:
+                rung[symbol] = self.rung.pop(symbol)
+        asked = {symbol for symbol, opened in rung.items() if self.newest.get(symbol, opened - self.step) < opened}
+        return bool(asked) and await self._look(asked)
+
+    async def _follow(self) -> None:
+        """Poll on the beat, and look in between whenever the bell rings."""
+        while True:
+            try:
+                await asyncio.wait_for(self.bell.wait(), self._patience_s())
+            except TimeoutError:
+                await self.once()
+            else:
+                self.bell.clear()
+                await self.answer()
+
+    def _patience_s(self) -> float:
+        """Seconds to the next poll; less where a bar was rung for that our clock, a little behind, still holds open."""
+        now = self.feed.clock()
+        waits = [(opened + self.step - now).total_seconds() for opened in self.rung.values()]
+        return min([POLL_SECONDS, *(wait for wait in waits if wait > 0)])
+
+    async def _look(self, only: set[str] | None) -> bool:
         close = self.boundary()
         if self.publisher.state.through is not None and close <= self.publisher.state.through:
             return False
         symbols = await self.symbols()
-        polled = {symbol: which for symbol, which in symbols.items() if symbol in self.filled}
+        polled = {s: c for s, c in symbols.items() if s in self.filled and (only is None or s in only)}
         looks = await poll_once(self.feed, polled, close - self.history)
         self._note(looks, symbols)
-        newest = {one.symbol: one.newest for one in looks if one.newest is not None}
+        self.newest.update({one.symbol: one.newest for one in looks if one.newest is not None})
+        self.rung = {s: opened for s, opened in self.rung.items() if s not in self.newest or self.newest[s] < opened}
         late = []
         for symbol, which in sorted(symbols.items()):
             due = due_open(which, self.publisher.timeframe, close)
-            if due is not None and (symbol not in newest or newest[symbol] < due):
+            if due is not None and (symbol not in self.newest or self.newest[symbol] < due):
                 late.append(symbol)
         if late and self.feed.clock() < close + GRACE:
             return False

@@ -19,6 +19,7 @@ async def store_series(
     candles, timeframe = series.candles, series.candles.timeframe
     refused = [row.candle for row in series.refused]
     places = [row.place for row in series.refused]
+    missing, owed = _missing(series)
     async with conn.transaction():
         new_refused = await store.store_refused(conn, series.symbol, timeframe, candles.source, refused, places)
         part = candles if until is None else candles.between(datetime(1970, 1, 1, tzinfo=UTC), until)
@@ -26,19 +27,19 @@ async def store_series(
         delta = store.FeedDelta(
             series.symbol, candles.source, series.asset_class, timeframe,
             last_ts=moment(int(candles.ts[-1])) if len(candles) else None,
-            bars=stored.new, gaps=_missing(series), refused=new_refused, revisions=stored.revised,
+            bars=stored.new, gaps=missing, refused=new_refused, revisions=stored.revised,
+            completeness=1.0 - missing / owed if owed else None,
         )  # fmt: skip
         await store.update_feed_health(conn, delta, received_at)
     return stored
 
 
-def _missing(series: CandleFile) -> int:
-    """Bars that the market owes between the first and last recorded one and the files do not have."""
+def _missing(series: CandleFile) -> tuple[int, int]:
+    """Bars that the files do not have and all that the market owes, between the first and last recorded one."""
     candles, timeframe = series.candles, series.candles.timeframe
     if len(candles) == 0:
-        return 0
+        return 0, 0
     since, until = moment(int(candles.ts[0])), moment(int(candles.ts[-1]) + SECONDS[timeframe])
-    gaps = find_gaps(
-        candles.ts, timeframe, lambda a, b: expected_opens(series.asset_class, timeframe, a, b), since, until
-    )
-    return sum(gap.bars for gap in gaps)
+    opens = expected_opens(series.asset_class, timeframe, since, until)
+    gaps = find_gaps(candles.ts, timeframe, lambda _, __: opens, since, until)
+    return sum(gap.bars for gap in gaps), len(opens)

@@ -1,5 +1,6 @@
 """Which declared sources are configured, and their construction. A source without its keys is no error."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,8 +8,10 @@ from types import ModuleType
 from typing import Any
 
 from services.domain.assets import AssetsConfig
-from services.ingestion.adapters import CandleSource, adapters
+from services.domain.candles import Timeframe
+from services.ingestion.adapters import CandleSource, adapters, ccxt_stream
 from services.ingestion.adapters.ccxt_candles import CcxtCandles, Patience, connect
+from services.ingestion.adapters.ccxt_stream import CcxtStream, OnClosed
 from services.ingestion.settings import DataSources, SourceSettings
 from services.kernel.errors import ConfigError
 
@@ -16,6 +19,8 @@ CCXT_GIVES = frozenset({"candles", "quotes"})
 # The loop asks again by itself, so one request gives up early: a slice must not wait long for a source that is down.
 CCXT_TIMEOUT_SECONDS = 8.0
 CCXT_PATIENCE = Patience(attempts=2, wait_max_s=2.0)
+KEPT_AT_HOME = {"X_SPEND_FILE": os.path.expanduser("~/.chloe/x_spend.json")}
+"""Where a source keeps what must outlast a restart, unless the environment names another place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Declared:
     def limits(self) -> str:
         """Say in words how often it is asked at most."""
         if self.module is None:
-            return "the exchange's own, kept by ccxt"
+            return "the exchange's own, kept by ccxt" + ("; its stream is followed too" if self.settings.stream else "")
         policy = self.module.POLICY
         day = f", {policy.per_day:,} a day" if policy.per_day else ""
         return f"{policy.requests} in {policy.per_seconds:g} s{day}"
@@ -73,13 +78,26 @@ def declared(sources: DataSources, environment: Mapping[str, str]) -> list[Decla
 
 def build(one: Declared, assets: AssetsConfig, environment: Mapping[str, str], clock: Callable[[], datetime]) -> Any:
     """Construct a configured source; to be called where clients are constructed."""
-    symbols = {s: a.venue_symbols[one.name] for s, a in assets.assets.items() if one.name in a.venue_symbols}
+    symbols = _told(one, assets)
     settings = one.settings
     if one.module is None:
         client = connect(settings.exchange or one.name, settings.base_url, CCXT_TIMEOUT_SECONDS)
         return CcxtCandles(client, symbols, clock, CCXT_PATIENCE)
     more = {"base_url": settings.base_url} if settings.base_url else {}
-    return one.module.connect(environment, symbols=symbols, clock=clock, **more)
+    return one.module.connect({**KEPT_AT_HOME, **environment}, symbols=symbols, clock=clock, **more)
+
+
+def open_stream(
+    one: Declared, assets: AssetsConfig, timeframe: Timeframe, clock: Callable[[], datetime], on_closed: OnClosed
+) -> CcxtStream:
+    """Construct the stream of an exchange; to be called where clients are constructed, anew for each connection."""
+    client = ccxt_stream.connect(one.settings.exchange or one.name, one.settings.base_url, CCXT_TIMEOUT_SECONDS)
+    return CcxtStream(client, timeframe, on_closed, _told(one, assets), clock)
+
+
+def _told(one: Declared, assets: AssetsConfig) -> dict[str, str]:
+    """Our symbols to the source's, where they differ."""
+    return {s: a.venue_symbols[one.name] for s, a in assets.assets.items() if one.name in a.venue_symbols}
 
 
 def candle_sources(

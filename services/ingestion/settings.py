@@ -23,6 +23,10 @@ class SourceSettings(Section):
     history_days: int = Field(default=400, gt=0)
     every_seconds: int = Field(default=900, ge=5)
     """How often values other than candles are asked for."""
+    stream: bool = False
+    """Whether its WebSocket is followed too; only for the adapter ccxt."""
+    quote_seconds: float = Field(default=1.0, ge=1.0)
+    """A streamed quote of a symbol is stored at most this often."""
     base_url: str | None = None
     """Where to send requests instead of the provider, for tests and proxies."""
 
@@ -30,6 +34,8 @@ class SourceSettings(Section):
     def _exchange_belongs_to_ccxt(self) -> "SourceSettings":
         if (self.adapter == "ccxt") != (self.exchange is not None):
             raise ValueError("'exchange' is for the adapter ccxt, which needs it")
+        if self.stream and self.exchange is None:
+            raise ValueError("'stream' is for the adapter ccxt")
         return self
 
 

@@ -32,7 +32,7 @@ where timeframe = $1 and ts >= $2 and ts < $3 order by ts, symbol
 CLAIM_RUN = """
 insert into run (mode, description, timeframe) values ($1, $2, $3) on conflict do nothing
 """
-RUN = "select mode, description from run"
+RUN = "select mode, description, timeframe from run"
 
 SOURCE = """
 insert into data_source_registry (source, family, gives, configured, detail) values ($1, $2, $3, $4, $5)
@@ -72,6 +72,11 @@ async def claim_run(conn: Connection, mode: str, description: str, timeframe: st
     if (held[0], held[1]) != (mode, description):
         raise StartRefused(
             f"this database holds a {held[0]} ({held[1]}), not a {mode} ({description}): "
+            "use another database, or start over with --fresh"
+        )
+    if held[2] != timeframe:
+        raise StartRefused(
+            f"this database holds a {held[0]} of {held[2]} bars, not of {timeframe}: "
             "use another database, or start over with --fresh"
         )
 

@@ -55,17 +55,18 @@ on conflict (symbol, timeframe, source, place, reason) do nothing
 returning 1
 """
 
-# Counters add up, except gaps, which says how many expected bars are missing now; null leaves it as it is.
+# Counters add up. Gaps, completeness and latency say the present; null leaves them as they are.
 UPDATE_FEED_HEALTH = """
 insert into feed_health as f (symbol, source, asset_class, timeframe, last_ts, bars, gaps, repaired, refused,
-                              revisions, errors, last_error, checked_at)
-values ($1, $2, $3, $4, $5, $6, coalesce($7, 0), $8, $9, $10, $11, $12, $13)
+                              revisions, errors, last_error, checked_at, completeness, latency_seconds, limited)
+values ($1, $2, $3, $4, $5, $6, coalesce($7, 0), $8, $9, $10, $11, $12, $13, $14, $15, $16)
 on conflict (symbol, source, timeframe) do update
 set last_ts = greatest(f.last_ts, excluded.last_ts), bars = f.bars + excluded.bars,
     gaps = coalesce($7, f.gaps), repaired = f.repaired + excluded.repaired,
     refused = f.refused + excluded.refused, revisions = f.revisions + excluded.revisions,
     errors = f.errors + excluded.errors, last_error = coalesce(excluded.last_error, f.last_error),
-    checked_at = excluded.checked_at
+    checked_at = excluded.checked_at, completeness = coalesce(excluded.completeness, f.completeness),
+    latency_seconds = coalesce(excluded.latency_seconds, f.latency_seconds), limited = f.limited + excluded.limited
 """
 
 NEWEST = "select max(ts) from candles where symbol = $1 and timeframe = $2"
@@ -89,7 +90,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class FeedDelta:
-    """What one look at a feed adds to its health; ``gaps`` is the number missing now, None when not looked at."""
+    """What one look at a feed adds to its health; ``gaps`` is the number missing now, None when not looked at.
+
+    ``completeness`` is the share of owed bars that are stored, ``latency_s`` how long after its close the newest bar
+    came, ``limited`` whether the error was the source's limit.
+    """
 
     symbol: str
     source: str
@@ -102,6 +107,9 @@ class FeedDelta:
     refused: int = 0
     revisions: int = 0
     error: str | None = None
+    completeness: float | None = None
+    latency_s: float | None = None
+    limited: bool = False
 
 
 async def store_candles(conn: Connection, candles: Candles, asset_class: str, received_at: datetime) -> Stored:
@@ -187,6 +195,7 @@ async def update_feed_health(conn: Connection, delta: FeedDelta, checked_at: dat
     await conn.execute(
         UPDATE_FEED_HEALTH, d.symbol, d.source, d.asset_class, d.timeframe, d.last_ts, d.bars, d.gaps, d.repaired,
         d.refused, d.revisions, 0 if d.error is None else 1, d.error, checked_at,
+        d.completeness, d.latency_s, int(d.limited),
     )  # fmt: skip
 
 

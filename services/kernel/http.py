@@ -88,7 +88,11 @@ Check = Callable[[Reply], None]
 
 
 class Http:
-    """Asks one provider. Raises FeedErrors only; what is worth asking again has been asked again before."""
+    """Asks one provider. Raises FeedErrors only; what is worth asking again has been asked again before.
+
+    ``before`` is called each time that a request is about to leave, repeated ones included; a FeedError of it ends the
+    asking.
+    """
 
     def __init__(
         self,
@@ -98,6 +102,7 @@ class Http:
         *,
         secrets: Sequence[str] = (),
         check: Check | None = None,
+        before: Callable[[], None] | None = None,
         client: httpx.AsyncClient | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
@@ -107,6 +112,7 @@ class Http:
         self._base_url = base_url.rstrip("/")
         self._secrets = _spellings(secrets)
         self._check = check
+        self._before = before
         self._client = client or httpx.AsyncClient()
         self._sleep = sleep
         self._monotonic = monotonic
@@ -120,9 +126,17 @@ class Http:
             logging.getLogger(library).setLevel(logging.WARNING)
 
     async def get(
-        self, path: str, params: Mapping[str, Param] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        params: Mapping[str, Param] | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        text: bool = False,
     ) -> Reply:
-        """Ask for ``path`` (it starts with a slash and may carry a query; None parameters are left out)."""
+        """Ask for ``path`` (it starts with a slash and may carry a query; None parameters are left out).
+
+        The answer must be JSON unless ``text`` is asked for, whose reader must then tell an error page from it.
+        """
         where = self._clean(f"{self.name} GET {path.partition('?')[0]}")
         if not path.startswith("/"):
             raise BadRequest(f"{where}: a path starts with a slash")
@@ -130,7 +144,9 @@ class Http:
         url = httpx.URL(self._base_url + path).copy_merge_params(given)
         for attempt in range(1, self.policy.attempts + 1):
             await self._wait_for_turn(where)
-            outcome = await self._ask(where, url, headers)
+            if self._before is not None:
+                self._before()
+            outcome = await self._ask(where, url, headers, text)
             if isinstance(outcome, Reply):
                 return outcome
             PROVIDER_ERRORS.labels(self.name, type(outcome).__name__).inc()
@@ -165,11 +181,13 @@ class Http:
                 window.take()
         PROVIDER_REQUESTS.labels(self.name).inc()
 
-    async def _ask(self, where: str, url: httpx.URL, headers: Mapping[str, str] | None) -> Reply | FeedError:
+    async def _ask(
+        self, where: str, url: httpx.URL, headers: Mapping[str, str] | None, text: bool
+    ) -> Reply | FeedError:
         """One attempt. A failure is given back rather than raised, so that no cause with the key in it hangs on it."""
         try:
             reply = await self._fetch(url, headers)
-            self._judge(reply)
+            self._judge(reply, text)
         except FeedError as error:
             failure = error
         except (TimeoutError, httpx.TimeoutException):
@@ -207,7 +225,7 @@ class Http:
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status_code, headers, bytes(body), self._clean(str(response.url)))
 
-    def _judge(self, reply: Reply) -> None:
+    def _judge(self, reply: Reply, text: bool) -> None:
         """Raise what is wrong with a reply: first as the provider says it, then by its status."""
         if self._check:
             try:
@@ -221,18 +239,19 @@ class Http:
                 if reply.status < 400:
                     raise
         if 200 <= reply.status < 300:
-            reply.json()
+            if not text:
+                reply.json()
             return
-        text = f"HTTP {reply.status} {self._excerpt(reply)}".strip()
+        said = f"HTTP {reply.status} {self._excerpt(reply)}".strip()
         if reply.status < 400:
-            raise BadReply(text)
+            raise BadReply(said)
         kind = STATUS_ERRORS.get(reply.status, BadRequest if reply.status < 500 else SourceDown)
         wait_s = retry_after_s(reply.headers)
         if kind is RateLimited:
-            raise RateLimited(text, wait_s)
+            raise RateLimited(said, wait_s)
         if kind is SourceDown and wait_s is not None:
             self._quiet_until = self._monotonic() + wait_s
-        raise kind(text)
+        raise kind(said)
 
     def _noted(self, failure: FeedError, where: str) -> FeedError:
         """Remember what a failure says about the next requests; give it back with a clean message."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from services.domain.candles import Candles, Timeframe
 
-NOT_PROVIDERS = frozenset({"ccxt_candles", "replay_files"})
+NOT_PROVIDERS = frozenset({"ccxt_candles", "ccxt_stream", "replay_files"})
 """Files of this folder with another shape: exchanges go through ccxt, which has its own client; replay reads files."""
 
 

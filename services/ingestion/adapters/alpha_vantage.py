@@ -1,4 +1,4 @@
-"""Alpha Vantage: US stocks and ETFs, 25 requests a day on the free plan.
+"""Alpha Vantage: US stocks and ETFs and the earnings calendar, 25 requests a day on the free plan.
 
 Every answer is HTTP 200, errors included. Daily prices come as traded; they are adjusted here by the provider's own
 list of splits. Days further back than 100 sessions, and minutes, need a premium plan: NotEntitled.
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.domain.candles import Candles, Timeframe
 from services.ingestion.adapters import utc_now
+from services.ingestion.alpha_vantage_earnings import parse_earnings
 from services.ingestion.errors import (
     BadKey,
     BadReply,
@@ -20,16 +21,17 @@ from services.ingestion.errors import (
     RateLimited,
     SymbolNotOffered,
 )
+from services.ingestion.observations import CalendarEvent
 from services.ingestion.session_bars import BASE_MINUTES, PagedRows, Row, row_of, session_bars
 from services.kernel.http import Http, Param, Policy, Reply
 
 NAME = "alpha_vantage"
 FAMILY = "stocks"
 NEEDS: tuple[str, ...] = ("ALPHA_VANTAGE_API_KEY",)
-GIVES = frozenset({"candles"})
+GIVES = frozenset({"candles", "calendar"})
 BASE_URL = "https://www.alphavantage.co"
-POLICY = Policy(requests=1, per_seconds=1.5, per_day=15, attempts=2)
-"""The key's 25 requests a day are shared with ``alpha_vantage_fx``, which has the other 10."""
+POLICY = Policy(requests=1, per_seconds=1.5, per_day=14, attempts=2)
+"""The key's 25 requests a day are shared: ``alpha_vantage_fx`` has 10, the earnings calendar takes one."""
 
 COMPACT_DAYS = 138
 """Calendar days back that the 100 newest sessions cover at least."""
@@ -53,7 +55,9 @@ def connect(
 
 
 def check(reply: Reply, now: datetime) -> None:
-    """Raise the error that an answer of HTTP 200 carries, told apart by its words."""
+    """Raise the error that an answer of HTTP 200 carries, told apart by its words; JSON even in place of CSV."""
+    if reply.body.startswith(b"symbol,"):
+        return
     body = reply.json()
     if not isinstance(body, dict):
         raise BadReply(f"a {type(body).__name__} instead of an object")
@@ -130,6 +134,14 @@ class AlphaVantageSource:
             since = max(since, datetime.fromtimestamp(rows[0][0], UTC)) if rows else since
         bars = session_bars(symbol, timeframe, NAME, rows)
         return bars.between(since, now).closed_by(now)
+
+    async def events(self, since: datetime, until: datetime) -> list[CalendarEvent]:
+        """The earnings that all companies are expected to report in [since, until); their symbols are ours."""
+        params: dict[str, Param] = {"function": "EARNINGS_CALENDAR", "horizon": "3month", "apikey": self._key}
+        reply = await self._http.get("/query", params, text=True)
+        ours = {theirs: symbol for symbol, theirs in self._symbols.items()}
+        found = parse_earnings(reply.body, ours, self._clock())
+        return [event for event in found if since <= event.scheduled_at < until]
 
     async def close(self) -> None:
         """Close the connections."""

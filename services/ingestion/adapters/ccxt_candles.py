@@ -49,12 +49,18 @@ def connect(exchange: str, base_url: str | None = None, timeout_s: float = 15.0)
     """
     if exchange not in ccxt.exchanges:
         raise FeedError(f"exchange {exchange!r} is unknown to ccxt")
-    client = _strict(getattr(ccxt, exchange))({"enableRateLimit": True, "timeout": int(timeout_s * 1000)})
+    client = public_spot(getattr(ccxt, exchange), timeout_s)
+    if base_url is not None:
+        client.urls["api"] = redirected(client.urls["api"], base_url)
+    return client
+
+
+def public_spot(exchange: Any, timeout_s: float) -> Any:
+    """Make a client of a ccxt class for public data of spot markets, strict about what it reads."""
+    client = _strict(exchange)({"enableRateLimit": True, "timeout": int(timeout_s * 1000)})
     # Spot markets are all we need: fewer requests at start, none that wants a key.
     client.has["fetchCurrencies"] = False
     client.options["fetchMarkets"] = {"types": ["spot"]}
-    if base_url is not None:
-        client.urls["api"] = _redirected(client.urls["api"], base_url.rstrip("/"))
     return client
 
 
@@ -76,10 +82,11 @@ def _strict(exchange: Any) -> Any:
     return type(exchange.__name__, (exchange,), {"handle_errors": handle_errors, "parse_ohlcv": parse_ohlcv})
 
 
-def _redirected(urls: Any, base: str) -> Any:
+def redirected(urls: Any, base_url: str) -> Any:
+    """The same addresses at another host."""
     if isinstance(urls, dict):
-        return {key: _redirected(value, base) for key, value in urls.items()}
-    return base + re.sub(r"^https?://[^/]+", "", urls)
+        return {key: redirected(value, base_url) for key, value in urls.items()}
+    return base_url.rstrip("/") + re.sub(r"^https?://[^/]+", "", urls)
 
 
 class CcxtCandles:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import praw
@@ -13,9 +14,9 @@ from prawcore.exceptions import OAuthException, PrawcoreException, RequestExcept
 
 from services.ingestion.adapters import utc_now
 from services.ingestion.client_sessions import SharedSession
-from services.ingestion.observations import SocialReading
+from services.ingestion.observations import Named, SocialReading
 from services.ingestion.sentiment.mood import mood
-from services.ingestion.sentiment.symbols import Mentions, trending
+from services.ingestion.sentiment.symbols import Mentions, symbols_in
 from services.kernel.http import Http, Policy, Reply
 from services.kernel.provider_errors import BadKey, BadReply, Blocked, FeedError, RateLimited, SymbolNotOffered
 
@@ -74,7 +75,7 @@ def connect(
 
 
 class RedditSource:
-    """Mentions and mood of symbols; ``trending`` holds the tickers most named in the window read last."""
+    """Mentions and mood of symbols; ``heard`` holds the tickers that each text of the window read last names."""
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class RedditSource:
         clock: Callable[[], datetime],
     ) -> None:
         self.name = NAME
-        self.trending: dict[str, int] = {}
+        self.heard: list[Named] = []
         self._make, self._reddit = reddit, reddit()
         self._session, self._http = session, http
         self._told, self._clock = told, clock
@@ -100,7 +101,7 @@ class RedditSource:
             # A token can be revoked before its hour is over; a bad key fails again.
             self._reddit = self._make()
             said = await asyncio.to_thread(self._read, since, now)
-        return await asyncio.to_thread(self._readings, symbols, [one.text for one in said], now)
+        return await asyncio.to_thread(self._readings, symbols, said, now)
 
     async def close(self) -> None:
         """Close the connections; calling it twice does no harm."""
@@ -143,13 +144,13 @@ class RedditSource:
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise BadReply(f"{where}: not a listing ({type(error).__name__})") from None
 
-    def _readings(self, symbols: Sequence[str], texts: list[str], now: datetime) -> list[SocialReading]:
+    def _readings(self, symbols: Sequence[str], said: list[Said], now: datetime) -> list[SocialReading]:
         mentions = Mentions(symbols, self._told)
         about: dict[str, list[str]] = {symbol: [] for symbol in symbols}
-        for text in texts:
-            for symbol in mentions.of(text):
-                about[symbol].append(text)
-        self.trending = trending(texts)
+        for one in said:
+            for symbol in mentions.of(one.text):
+                about[symbol].append(one.text)
+        self.heard = [Named(datetime.fromtimestamp(one.at, UTC), frozenset(symbols_in(one.text))) for one in said]
         return [mood(symbol, named, now, now) for symbol, named in about.items()]
 
 
@@ -171,7 +172,9 @@ def typed(error: PrawcoreException, where: str) -> FeedError:
     if isinstance(error, RequestException) and isinstance(error.original_exception, FeedError):
         return error.original_exception
     if isinstance(error, OAuthException):
-        return BadKey(f"{where}: the login was refused ({error.error})")
+        # The server's own words may echo a key; OAuth's are single ones such as invalid_grant.
+        word = error.error if re.fullmatch(r"[a-z_]{1,30}", str(error.error)) else "no reason given"
+        return BadKey(f"{where}: the login was refused ({word})")
     return BadReply(f"{where}: {type(error).__name__}")
 
 

@@ -51,14 +51,27 @@ def connect(
 ) -> "XSource":
     """Make the source. ``X_SPEND_CAP_USD`` (a UTC day, 5 if unset); ``X_SPEND_FILE`` keeps the sum over restarts."""
     token = environment[NEEDS[0]]
-    shared = http(NAME, base_url, POLICY, secrets=(token,), check=_checked(clock))
+    path = environment.get("X_SPEND_FILE")
+    spending = Spending(NAME, _cap(environment.get("X_SPEND_CAP_USD")), clock, Path(path) if path else None)
+    till = Till(spending)
+    shared = http(NAME, base_url, POLICY, secrets=(token,), check=_checked(clock), before=till.pay)
     session = SharedSession(shared, POLICY.timeout_s)
     client = tweepy.Client(token, return_type=dict)
     client.session.close()
     client.session = session
-    path = environment.get("X_SPEND_FILE")
-    spending = Spending(NAME, _cap(environment.get("X_SPEND_CAP_USD")), clock, Path(path) if path else None)
-    return XSource(client, session, shared, spending, symbols or {}, clock)
+    return XSource(client, session, shared, till, symbols or {}, clock)
+
+
+@dataclass(slots=True)
+class Till:
+    """Sets the dearest price of the request at hand aside each time that it leaves; a lost answer may cost it."""
+
+    spending: Spending
+    dearest_usd: Decimal = Decimal(0)
+
+    def pay(self) -> None:
+        """Set the price aside. Raises BudgetSpent where that is over the cap."""
+        self.spending.reserve(self.dearest_usd)
 
 
 @dataclass
@@ -79,13 +92,14 @@ class XSource:
         client: tweepy.Client,
         session: SharedSession,
         http: Http,
-        spending: Spending,
+        till: Till,
         told: Mapping[str, str],
         clock: Callable[[], datetime],
     ) -> None:
         self.name = NAME
         self.trending: dict[str, int] = {}
-        self.spending = spending
+        self.spending = till.spending
+        self._till = till
         self._client, self._session, self._http = client, session, http
         self._told, self._clock = told, clock
         self._users: dict[str, str] = {}
@@ -177,8 +191,8 @@ class XSource:
         return body
 
     async def _ask(self, dearest_usd: Decimal, method: Callable[..., Any], **params: Any) -> dict[str, Any]:
-        """One request of tweepy in a thread, with its price set aside first."""
-        self.spending.reserve(dearest_usd)
+        """One request of tweepy in a thread; its price is set aside as it leaves."""
+        self._till.dearest_usd = dearest_usd
         where = f"{self.name} {getattr(method, '__name__', 'request')}"
         try:
             body = await asyncio.to_thread(method, **params)

@@ -24,6 +24,8 @@ from services.ingestion.errors import (
     SourceDown,
     SymbolNotOffered,
 )
+from services.ingestion.settings import DataSources
+from services.kernel.config import load
 
 pytestmark = pytest.mark.anyio
 
@@ -221,7 +223,10 @@ async def test_an_unknown_time_zone_is_an_error() -> None:
 
 
 async def test_both_files_together_stay_within_the_keys_day() -> None:
-    assert (alpha_vantage.POLICY.per_day or 0) + (alpha_vantage_fx.POLICY.per_day or 0) == 25
+    calendar = 1
+    assert (alpha_vantage.POLICY.per_day or 0) + (alpha_vantage_fx.POLICY.per_day or 0) + calendar == 25
+    declared = load(DataSources, "data_sources.yaml").sources["alpha_vantage"]
+    assert declared.every_seconds >= 86_400, "the calendar is asked once a day"
 
 
 def rates(name: str, **bars: dict[str, str]) -> dict[str, Any]:

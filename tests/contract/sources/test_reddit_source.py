@@ -13,7 +13,7 @@ from recording import Recorder, keys_of
 
 from services.ingestion.adapters import reddit
 from services.ingestion.errors import BadKey, BadReply, Blocked, FeedError, RateLimited, SourceDown
-from services.ingestion.observations import SocialReading
+from services.ingestion.observations import Named, SocialReading
 
 NOW = datetime(2026, 3, 4, 15, 30, tzinfo=UTC)
 SINCE = NOW - timedelta(hours=1)
@@ -172,15 +172,17 @@ def test_deleted_and_removed_text_says_nothing() -> None:
     assert "removed" not in tesla.keywords
 
 
-def test_trending_counts_tickers_by_posts_and_leaves_words_out() -> None:
+def test_what_each_text_names_is_heard_with_its_time_and_words_are_left_out() -> None:
     said = [post("a", "$GME GME YOLO on NVDA"), post("b", "GME DD by the CEO"), post("c", "$gme for ALL")]
 
-    async def both(source: reddit.RedditSource) -> dict[str, int]:
+    async def both(source: reddit.RedditSource) -> list[Named]:
         await source.mentions(["TSLA"], SINCE)
-        return source.trending
+        return source.heard
 
     with loopback(serving({"/r/wallstreetbets/new": listing(*said)})) as server:
-        assert ask(server, both, Recorder()) == {"GME": 3, "NVDA": 1}
+        heard = ask(server, both, Recorder())
+    assert {one.at for one in heard} == {NOW - timedelta(minutes=10)}
+    assert sorted(sorted(one.tickers) for one in heard) == [["GME"], ["GME"], ["GME", "NVDA"]]
 
 
 def test_a_private_subreddit_does_not_silence_the_others() -> None:

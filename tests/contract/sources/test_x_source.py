@@ -208,12 +208,20 @@ def test_the_sum_outlives_a_restart(tmp_path: Path) -> None:
     assert again.spent == [served.spent[0] + Decimal("0.005")]
 
 
-def test_a_request_that_fails_stays_at_its_dearest() -> None:
+def test_a_request_that_fails_stays_at_its_dearest_each_time_that_it_left() -> None:
     served = Served({COUNTS: [count(5), count(0)], SEARCH: Told({}, 503)})
     assert isinstance(served.refusal("GME"), SourceDown)
     lasting = Served({COUNTS: [count(0), count(5)], SEARCH: Told({}, 503)})
     assert set(lasting.once("AMC", "GME")) == {"AMC"}
-    assert lasting.spent == [2 * Decimal("0.005") + 10 * Decimal("0.005")]
+    left = [one.path for one in lasting.asked].count(SEARCH)
+    assert left == x.POLICY.attempts
+    assert lasting.spent == [2 * Decimal("0.005") + left * 10 * Decimal("0.005")]
+
+
+def test_a_repeated_request_is_not_made_without_money_for_it() -> None:
+    served = Served({COUNTS: [count(5), count(0)], SEARCH: Told({}, 503)}, cap="0.12")
+    assert isinstance(served.refusal("GME"), BudgetSpent)
+    assert [one.path for one in served.asked] == [COUNTS, SEARCH, SEARCH], "0.005 and twice 0.05 are spent"
 
 
 @pytest.mark.parametrize("told", ["much", "-1", "nan"])

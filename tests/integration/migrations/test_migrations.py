@@ -329,8 +329,10 @@ def test_readiness_shows_only_the_newest_evaluation(db: psycopg.Connection) -> N
 def test_failed_migration_leaves_nothing_behind(empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "migrations"
     shutil.copytree(migrations_dir(), folder, ignore=shutil.ignore_patterns("__pycache__"))
+    newest = max(path.name[:4] for path in (folder / "versions").glob("0*.py"))
     broken = (
-        'from alembic import op\nrevision = "9999"\ndown_revision = "0003"\n\n\ndef upgrade():\n    op.execute("{}")\n'
+        f'from alembic import op\nrevision = "9999"\ndown_revision = "{newest}"\n\n\n'
+        'def upgrade():\n    op.execute("{}")\n'
     )
     (folder / "versions" / "9999_broken.py").write_text(broken.format("select no_such_function()"))
     monkeypatch.setenv("CHLOE_MIGRATIONS_DIR", str(folder))
