@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from services.contracts.messages import (
     Bar,
     CommandGiven,
@@ -21,6 +23,7 @@ from services.contracts.messages import (
     PortfolioSettled,
     Position,
     SliceClosed,
+    Split,
     Target,
     TargetsSet,
     Trade,
@@ -212,6 +215,27 @@ def made_up_history(
         closed = SliceClosed(ts=ts, timeframe="1h", bars=tuple(bars.values()), missing=absent)
         history.append((closed, forecasts_at(ts, *said)))
     return history
+
+
+def split_from(history: History, symbol: str, at: int, new: int, old: int, *, told: bool = True) -> History:
+    """The same market on the terms after a split from slice ``at`` on; ``told``: its first bar's slice says so."""
+    known, made = False, history[:at]
+    for closed, said in history[at:]:
+        bars = tuple(_rescaled(b, new / old) if b.symbol == symbol else b for b in closed.bars)
+        splits = (Split(symbol, new, old),) if told and not known and bars != closed.bars else ()
+        known = known or bars != closed.bars
+        forecasts = tuple(
+            msgspec.structs.replace(f, close=f.close * old / new) if f.symbol == symbol else f for f in said.forecasts
+        )
+        changed = msgspec.structs.replace(closed, bars=bars, splits=splits)
+        made.append((changed, msgspec.structs.replace(said, forecasts=forecasts)))
+    return made
+
+
+def _rescaled(b: Bar, by: float) -> Bar:
+    return msgspec.structs.replace(
+        b, open=b.open / by, high=b.high / by, low=b.low / by, close=b.close / by, volume=b.volume * by
+    )
 
 
 def _random_bar(chance: random.Random, symbol: str, price: dict[str, float], wildness: float) -> Bar:

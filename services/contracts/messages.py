@@ -12,10 +12,10 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-VERSION = 1
+from services.contracts.shape import Message as Message  # noqa: PLC0414 - everyone imports it from here
+from services.contracts.shape import Struct, Time
 
-Time = Annotated[datetime, msgspec.Meta(tz=True)]
-"""An aware datetime: one without a zone is refused when a message is read."""
+VERSION = 2
 
 CHLOE_NAMESPACE = UUID("6f0d3a52-9d0b-5c3e-8f57-3c1f6f1f0c10")
 
@@ -30,17 +30,6 @@ CommandName = Literal["halt", "resume", "flatten", "activate", "enable", "disabl
 def decision_id(ts: datetime, stage: str, subject: str) -> UUID:
     """Name a decision deterministically, so that redelivery can never create a second one."""
     return uuid5(CHLOE_NAMESPACE, f"{ts.isoformat()}|{stage}|{subject}")
-
-
-class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A frozen part of a message."""
-
-
-class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag=True):
-    """A whole message; the JSON field ``type`` names its class."""
-
-    ts: Time
-    """The moment the message is about: the slice's close, the bar's open for candles."""
 
 
 class Bar(Struct, frozen=True, omit_defaults=True):
@@ -58,10 +47,18 @@ class Bar(Struct, frozen=True, omit_defaults=True):
 
 
 class Missing(Struct, frozen=True):
-    """A symbol that delivered no bar for the slice, and why."""
+    """A symbol whose data is not there for the slice, or not to be trusted, and why."""
 
     symbol: str
     reason: str
+
+
+class Split(Struct, frozen=True):
+    """From this slice's bar of ``symbol`` on, ``new`` units are what ``old`` units were in the slices before."""
+
+    symbol: str
+    new: Annotated[int, msgspec.Meta(ge=1)]
+    old: Annotated[int, msgspec.Meta(ge=1)]
 
 
 class CandleClosed(Message, frozen=True):
@@ -100,12 +97,16 @@ class IndicatorObserved(Message, frozen=True):
     source: str
 
 
-class SliceClosed(Message, frozen=True):
+class SliceClosed(Message, frozen=True, omit_defaults=True):
     """One bar close for the whole platform: everything known at ``ts``."""
 
     timeframe: str
     bars: tuple[Bar, ...]
     missing: tuple[Missing, ...] = ()
+    splits: tuple[Split, ...] = ()
+    """Oldest first: this slice's bars and later ones are on the new terms, what was decided or is held is not."""
+    suspect: tuple[Missing, ...] = ()
+    """Symbols whose sources disagreed when the slice was closed, and how: nothing new is entered in them."""
 
 
 class ForecastPart(Struct, frozen=True):
@@ -131,8 +132,13 @@ class Forecast(Struct, frozen=True):
     bucket: int
     """0 to 9: the tenth of ``confidence``."""
     p_up: float | None
-    """Calibrated probability that the price rises; None while no model claims one."""
+    """Calibrated probability that the price rises; None while there is too little past to calibrate it."""
     parts: tuple[ForecastPart, ...]
+    low: float | None = None
+    """Log return that the outcome exceeds nine times in ten: with ``high`` the 80 % interval."""
+    high: float | None = None
+    without: tuple[str, ...] = ()
+    """Models that should have had a say and could not: not trained yet, or too few candles for their sequence."""
 
 
 class ForecastsMade(Message, frozen=True):
@@ -288,7 +294,7 @@ class Trade(Struct, frozen=True):
     regime: str
 
 
-class PortfolioSettled(Message, frozen=True):
+class PortfolioSettled(Message, frozen=True, omit_defaults=True):
     """The books after the slice. ``cash + sum(market_value) == equity``, exactly.
 
     Also ``starting_cash + realised_pnl + unrealised_pnl - fees == equity``.
@@ -309,6 +315,8 @@ class PortfolioSettled(Message, frozen=True):
     """Symbols marked at an older price because the slice had no bar for them."""
     working: tuple[UUID, ...] = ()
     """Orders that still wait for a bar to fill in."""
+    suspect: tuple[Missing, ...] = ()
+    """The slice's suspect symbols, for risk, which reads the books and not the slice."""
 
 
 class Requirement(Struct, frozen=True):
@@ -368,17 +376,9 @@ class CommandGiven(Message, frozen=True):
 
 
 AnyMessage = (
-    CandleClosed
-    | FeedAdvanced
-    | IndicatorObserved
-    | SliceClosed
-    | ForecastsMade
-    | TargetsSet
-    | OrdersDecided
-    | PortfolioSettled
-    | DayEvaluated
-    | CommandGiven
-)
+    CandleClosed | FeedAdvanced | IndicatorObserved | SliceClosed | ForecastsMade | TargetsSet | OrdersDecided
+    | PortfolioSettled | DayEvaluated | CommandGiven
+)  # fmt: skip
 
 _DECODER: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order=None)

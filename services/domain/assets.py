@@ -59,7 +59,8 @@ class Asset(Section):
 class AssetsConfig(Section):
     """The whole file."""
 
-    timeframe: Literal["1h"] = "1h"
+    timeframe: Literal["1m", "1h", "1d"] = "1h"
+    """The bars that become slices; ``CHLOE_TIMEFRAME`` overrides it for all stages alike."""
     classes: dict[str, AssetClass]
     assets: dict[str, Asset]
 

@@ -1,22 +1,31 @@
 """Splits and renames as ``config/corporate_actions.yaml`` declares them, and prices made comparable across them.
 
-Stored candles stay as their source delivered them; what reads them adjusts.
+Stored candles stay as their source delivered them; what reads them adjusts. Whether a series is on raw terms across a
+declared split is measured from the step of its prices there, for a source may have adjusted them already.
+
+Past bars for a decision at a row are restated with the splits up to that row and no others: :func:`raw_splits`
+lists them, :func:`stretches` cuts a series where they fall, and :func:`restated` states one stretch's window in the
+units of its last row. A row then gets the same bits whether a whole history is computed at once or its window alone.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from services.domain.assets import Section
-from services.domain.candles import Candles, Timeframe, Values, epoch
+from services.domain.candles import Candles, Timeframe, Times, Values, epoch
 
 CORPORATE_ACTIONS_FILE = "corporate_actions.yaml"
 Terms = Literal["raw", "adjusted", "unknown"]
+RawSplit = tuple[int, float]
+"""A split that a series shows raw: epoch seconds of its first bar on the new terms, and new for old."""
 
 
 class CorporateAction(Section):
@@ -115,9 +124,103 @@ def terms(candles: Candles, action: CorporateAction) -> Terms:
     return "raw" if abs(step + np.log(action.factor)) < abs(step) else "adjusted"
 
 
+class DatedSplit(NamedTuple):
+    """A declared split and the epoch second from which bars of one timeframe are on its terms."""
+
+    begins: int
+    action: CorporateAction
+
+
+def dated_splits(actions: Iterable[CorporateAction], timeframe: Timeframe) -> dict[str, tuple[DatedSplit, ...]]:
+    """Put each symbol's splits in the order in which they take effect."""
+    found: dict[str, list[DatedSplit]] = {}
+    for action in actions:
+        if action.kind == "split":
+            found.setdefault(action.symbol, []).append(DatedSplit(action.begins(timeframe), action))
+    return {symbol: tuple(sorted(splits, key=lambda one: one.begins)) for symbol, splits in found.items()}
+
+
+def passed(
+    splits: Sequence[DatedSplit], before: int, close: float, opened: int, price: float
+) -> tuple[DatedSplit, ...]:
+    """Return the splits, oldest first, that lie between two bars and that the step of their prices shows raw.
+
+    ``before`` and ``opened`` are the bars' opens in epoch seconds; ``close`` ends the first, ``price`` opens the
+    second. A source's terms are those of one day: of several splits it has adjusted the earlier ones, if any, so the
+    latest ones that together explain the step best are raw. Prices that are not positive show nothing.
+    """
+    between = [one for one in splits if before < one.begins <= opened]
+    if not between or close <= 0 or price <= 0:
+        return ()
+    step = math.log(price / close)
+    rest = [abs(step + sum(math.log(one.action.factor) for one in between[k:])) for k in range(len(between) + 1)]
+    first = min(reversed(range(len(rest))), key=lambda k: rest[k])
+    return tuple(between[first:])
+
+
+def raw_splits(splits: Sequence[DatedSplit], ts: Times, open: Values, close: Values) -> tuple[RawSplit, ...]:
+    """List the splits that a series shows raw, oldest first; the columns are (n,), ascending in time.
+
+    Each is judged by the bars before and after it alone: it is known with the bar that shows it, and later bars change
+    nothing of it.
+    """
+    return tuple((int(ts[row]), one.action.factor) for row, one in _shown(splits, ts, open, close))
+
+
+def _shown(splits: Sequence[DatedSplit], ts: Times, open: Values, close: Values) -> list[tuple[int, DatedSplit]]:
+    """Find the splits that a series shows raw, with the row of the first bar on the new terms."""
+    rows = np.searchsorted(ts, np.array([one.begins for one in splits], dtype=np.int64))
+    found: list[tuple[int, DatedSplit]] = []
+    for row in sorted({int(row) for row in rows if 0 < row < len(ts)}):
+        shown = passed(splits, int(ts[row - 1]), float(close[row - 1]), int(ts[row]), float(open[row]))
+        found += [(row, one) for one in shown]
+    return found
+
+
+class Stretch(NamedTuple):
+    """Rows ``start`` to ``stop`` are on one terms; ``first`` is where the windows of these rows begin."""
+
+    first: int
+    start: int
+    stop: int
+
+
+def stretches(ts: Times, splits: Sequence[RawSplit], window: int) -> list[Stretch]:
+    """Cut rows where splits fall; ``window`` is how many rows a row looks at, its own included."""
+    cuts = sorted({0, len(ts), *(int(row) for row in np.searchsorted(ts, [at for at, _ in splits]))})
+    return [Stretch(max(0, a - window + 1), a, b) for a, b in pairwise(cuts)]
+
+
+def restated(
+    ts: Times, open: Values, high: Values, low: Values, close: Values, volume: Values, splits: Sequence[RawSplit]
+) -> tuple[Values, Values, Values, Values, Values]:
+    """State (n,) bars in the units of the last row: splits up to it count, later ones are not known.
+
+    Returns open, high, low, close, volume; the very same arrays where no split lies within them. A bar's factor is the
+    product of the splits after it in the order given, so it does not depend on what else the series holds.
+    """
+    inside = [(at, factor) for at, factor in splits if len(ts) and ts[0] < at <= ts[-1]]
+    if not inside:
+        return open, high, low, close, volume
+    by = np.ones(len(ts))
+    for at, factor in inside:
+        by[ts < at] *= factor
+    return open / by, high / by, low / by, close / by, volume * by
+
+
+def split_log_return(since: Times, until: Times, splits: Sequence[RawSplit]) -> Values:
+    """Return what to add to each raw log return from a bar at ``since`` to one at ``until``, shape (n,); 0.0 mostly."""
+    found = np.zeros(len(since))
+    for at, factor in splits:
+        found[(since < at) & (at <= until)] += math.log(factor)
+    return found
+
+
 def comparable(candles: Candles, actions: Sequence[CorporateAction], as_of: datetime) -> Candles:
     """Adjust for the splits that the candles show raw, and for no others: right for any mixture of sources."""
-    return adjust(candles, [action for action in actions if terms(candles, action) == "raw"], as_of)
+    declared = dated_splits(actions, candles.timeframe).get(candles.symbol, ())
+    shown = _shown(declared, candles.ts, candles.open, candles.close)
+    return adjust(candles, [one.action for _, one in shown], as_of)
 
 
 def _rescaled(candles: Candles, by: Values) -> Candles:

@@ -33,16 +33,17 @@ class Schedule(NamedTuple):
 
     def covering(self, since: int, until: int) -> "Schedule":
         """Sessions that overlap [since, until); ValueError where the schedule does not reach."""
-        self._check(since, until)
+        self.check(since, until)
         near = (self.closes > since) & (self.opens < until)
         return Schedule(self.name, self.dates[near], self.opens[near], self.closes[near])
 
     def dated(self, since: int, until: int) -> Times:
         """Session dates in [since, until); ValueError where the schedule does not reach."""
-        self._check(since, until)
+        self.check(since, until)
         return self.dates[(self.dates >= since) & (self.dates < until)]
 
-    def _check(self, since: int, until: int) -> None:
+    def check(self, since: int, until: int) -> None:
+        """Raise ValueError where the schedule does not reach over [since, until)."""
         first, last = int(self.dates[0]), int(self.dates[-1])
         if since < first or until > last + 2 * SECONDS["1d"]:
             raise ValueError(f"{self.name} sessions are known from {moment(first):%Y-%m-%d} to {moment(last):%Y-%m-%d}")

@@ -1,4 +1,4 @@
-"""Settle one slice: what was gapped through, orders at the open, stops and targets inside the bar, marks. Pure.
+"""Settle one slice: splits, what was gapped through, orders at the open, stops and targets in the bar, marks. Pure.
 
 Within a bar the worse outcome comes first: a bar that touches both stop and target counts as stopped.
 """
@@ -23,11 +23,11 @@ from services.contracts.messages import (
     Trade,
     decision_id,
 )
+from services.domain.candles import SECONDS, timeframe_of
 from services.domain.errors import BooksBroken
 from services.domain.money import ZERO, money
 from services.execution.book import Book, Holding, Protection, Working, apply_fill, as_position, equity, imbalance, mark
-
-BAR = {"1h": timedelta(hours=1)}
+from services.execution.splits import restate, splits_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,10 @@ class _Session:
 def settle(book: Book, event: Settle, venue: Venue) -> tuple[Book, PortfolioSettled]:
     """Return the books after the slice and what happened in it."""
     closed = event.slice
-    opened = closed.ts - BAR[closed.timeframe]
+    opened = closed.ts - timedelta(seconds=SECONDS[timeframe_of(closed.timeframe)])
+    book, decided = restate(book, event.orders, closed.splits)
     session = _Session(book, closed.ts, {}, [], [], [])
-    working = _take_orders(session, event.orders)
+    working = _take_orders(session, decided)
     touched = book.positions.keys() | working.keys()
     session.quotes = {bar.symbol: _quote(bar, bar.opened_at or opened) for bar in closed.bars if bar.symbol in touched}
     for symbol in list(book.positions):
@@ -228,6 +229,7 @@ def _enter(
 
 
 def _outcome(session: _Session, order: Order, filled: Decimal, detail: str) -> None:
+    detail = "; ".join(filter(None, (*splits_of(order), detail)))
     if filled == 0:
         session.outcomes.append(OrderOutcome(order.id, order.symbol, "cancelled", filled, detail))
     else:
@@ -256,4 +258,5 @@ def _portfolio(book: Book, closed: SliceClosed, session: _Session) -> PortfolioS
         fees=book.fees,
         working=tuple(one.order.id for one in book.working.values()),
         stale=tuple(symbol for symbol in book.positions if symbol not in session.quotes),
+        suspect=closed.suspect,
     )

@@ -18,6 +18,7 @@ from services.kernel.config import load
 from services.kernel.database import Connection
 from services.kernel.errors import StreamCorrupt
 from services.kernel.inbox import Inbox, pop_as
+from services.kernel.logging import get
 
 
 class ExecutionStage:
@@ -52,6 +53,11 @@ class ExecutionStage:
         settled: list[Message] = []
         book = self.book
         for event in events:
+            for split in event.slice.splits:
+                if split.symbol in book.positions or split.symbol in book.working:
+                    get(self.name).info(
+                        "split", symbol=split.symbol, ratio=f"{split.new}:{split.old}", slice=event.slice.ts
+                    )
             had_positions = bool(book.positions)
             book, portfolio = settle(book, event, self.venue)
             await store.save(conn, portfolio, had_positions)

@@ -5,14 +5,19 @@ Run it with ``python -m services.ingestion.clock``. In a replay there is no grac
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 
 from services.contracts.messages import Bar, FeedAdvanced, Message, Missing, SliceClosed, encode
 from services.contracts.topics import CANDLES, SLICES, Topic
+from services.domain.assets import ASSETS_FILE, AssetsConfig
 from services.domain.calendars import expected_opens
 from services.domain.candles import SECONDS, Timeframe
-from services.ingestion import clock_store
+from services.domain.corporate_actions import CORPORATE_ACTIONS_FILE, CorporateActions, dated_splits
+from services.ingestion import clock_store, flags
+from services.ingestion.slice_splits import Carried, with_splits
+from services.kernel.config import load
 from services.kernel.database import Connection
 from services.kernel.inbox import Inbox, pop_as
 from services.kernel.process import main, run_stage
@@ -25,11 +30,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ClockState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far each source has promised, which have ended, and the last slice that was closed."""
+    """How far each source has promised, which have ended, the last slice that was closed, and its newest bars."""
 
     through: dict[str, datetime] = {}
     ended: tuple[str, ...] = ()
     last: datetime | None = None
+    carried: dict[str, Carried] = {}
+    """By symbol, over all slices: what splits are measured from."""
 
 
 def advance(state: ClockState, promise: FeedAdvanced) -> ClockState:
@@ -37,7 +44,8 @@ def advance(state: ClockState, promise: FeedAdvanced) -> ClockState:
     through = {**state.through, promise.source: max(promise.ts, state.through.get(promise.source, promise.ts))}
     others = tuple(name for name in state.ended if name != promise.source)
     begins = promise.begins or promise.ts
-    return ClockState(
+    return msgspec.structs.replace(
+        state,
         through=through,
         ended=(*others, promise.source) if promise.ended else others,
         last=state.last if state.last is not None else begins,
@@ -93,10 +101,16 @@ class ClockStage:
     inputs: tuple[Topic, ...] = (CANDLES,)
     output = SLICES
 
-    def __init__(self, timeframe: Timeframe = "1h", now: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        timeframe: Timeframe = "1h",
+        now: Callable[[], datetime] | None = None,
+        actions: CorporateActions | None = None,
+    ) -> None:
         self.timeframe: Timeframe = timeframe
         self.step = timedelta(seconds=SECONDS[timeframe])
         self.now = now
+        self.splits = dated_splits(actions.actions if actions else (), timeframe)
         self.state = ClockState()
 
     def take(self, inbox: Inbox) -> list[datetime]:
@@ -106,15 +120,18 @@ class ClockStage:
         return closable(self.state, self.step, self.now() if self.now else None)
 
     async def handle(self, conn: Connection, events: list[datetime]) -> list[Message]:
-        """Close the slices with the stored bars; what should be there and is not is named."""
+        """Close the slices with the stored bars, their splits, and what is missing or suspect by name."""
         symbols = await clock_store.collecting(conn)
         stored = await clock_store.bars(
             conn, self.timeframe, list(symbols), events[0] - 2 * self.step, events[-1] - self.step
         )
         found = by_slice(stored, self.step)
-        closed = [close_slice(ts, self.timeframe, found.get(ts, {}), symbols, self.step) for ts in events]
+        suspect = tuple(Missing(symbol, how) for symbol, how in await flags.disagreeing(conn, list(symbols)))
+        plain = [close_slice(ts, self.timeframe, found.get(ts, {}), symbols, self.step) for ts in events]
+        closed, carried = with_splits(plain, self.state.carried, self.splits, self.step)
+        closed = [msgspec.structs.replace(one, suspect=suspect) for one in closed] if suspect else closed
         await clock_store.save(conn, self.timeframe, closed)
-        self.state = msgspec.structs.replace(self.state, last=events[-1])
+        self.state = msgspec.structs.replace(self.state, last=events[-1], carried=carried)
         return list(closed)
 
     def dump(self) -> str:
@@ -131,9 +148,15 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
+def load_stage(now: Callable[[], datetime] | None, folder: Path | None = None) -> ClockStage:
+    """Read what the clock needs to know; ``now`` None: a replay. Raises ConfigError."""
+    timeframe = load(AssetsConfig, ASSETS_FILE, folder).timeframe
+    return ClockStage(timeframe, now, load(CorporateActions, CORPORATE_ACTIONS_FILE, folder))
+
+
 async def serve(settings: Settings) -> None:
     """Run the clock until stopped."""
-    await run_stage(settings, ClockStage(now=None if settings.source == "replay" else wall_clock))
+    await run_stage(settings, load_stage(None if settings.source == "replay" else wall_clock))
 
 
 if __name__ == "__main__":

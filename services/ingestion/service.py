@@ -22,8 +22,10 @@ from services.kernel.database import Connection
 from services.kernel.outages import outlast
 from services.kernel.streams import Outgoing, Streams, outgoing
 
-CHUNK = timedelta(hours=48)
-AHEAD = timedelta(hours=144)
+CHUNK_SLICES = 48
+"""How many slices a recorded source promises at once."""
+AHEAD_SLICES = 144
+"""How far a recorded source runs ahead of the slowest stage."""
 WAIT_SECONDS = 0.02
 SECOND = timedelta(seconds=1)
 PATIENCE_SECONDS = 5.0
@@ -140,8 +142,9 @@ async def _replay(publisher: Publisher, series: Sequence[CandleFile], span: Span
     if publisher.state.through is None:
         await _store_history(publisher, series, span)
     through = publisher.state.through or span.begins
+    step = timedelta(seconds=SECONDS[publisher.timeframe])
     while through < span.until:
-        upto = min(through + CHUNK, span.until)
+        upto = min(through + CHUNK_SLICES * step, span.until)
         await _wait_for_stages(publisher, upto, span.begins, stage_names)
         await _deliver(publisher, series, through, upto, span)
         through = upto
@@ -165,7 +168,7 @@ async def _wait_for_stages(publisher: Publisher, upto: datetime, begins: datetim
     while True:
         async with publisher.pool.acquire() as conn:
             slowest = await source_store.slowest(conn, stage_names)
-        if upto - (slowest or begins) <= AHEAD:
+        if upto - (slowest or begins) <= AHEAD_SLICES * timedelta(seconds=SECONDS[publisher.timeframe]):
             return
         await asyncio.sleep(WAIT_SECONDS)
 

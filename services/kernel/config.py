@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from services.kernel.errors import ConfigError
 
 ENV = "CHLOE_CONFIG_DIR"
+TIMEFRAME_ENV = "CHLOE_TIMEFRAME"
+TIMEFRAME = "timeframe"
+"""The key that the variable above overrides in every file that has it, so that no stage runs on other bars."""
 
 
 class Strict(BaseModel):
@@ -57,15 +60,21 @@ def load(kind: type[T], name: str, folder: Path | None = None) -> T:
     """Load ``name`` (such as ``risk.yaml``) as ``kind``; raises :class:`ConfigError` naming file and key."""
     path = (folder or config_dir()) / name
     content = read_yaml(path)
+    wanted = os.environ.get(TIMEFRAME_ENV)
+    if wanted and TIMEFRAME in content:
+        content[TIMEFRAME] = wanted
     try:
         return kind.model_validate(content)
     except ValidationError as error:
+        first = error.errors()[0]
+        if wanted and first["loc"] == (TIMEFRAME,):
+            raise ConfigError(f"--timeframe or {TIMEFRAME_ENV}: {first['msg']}, got {wanted!r}") from None
         raise ConfigError(f"{path}: {_first_problem(error)}") from None
 
 
 def config_version(folder: Path | None = None) -> str:
     """Name the configuration by the first 12 hex digits of the SHA-256 over its YAML files."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(os.environ.get(TIMEFRAME_ENV, "").encode())
     for path in sorted((folder or config_dir()).glob("*.yaml")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

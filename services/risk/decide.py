@@ -100,6 +100,7 @@ def _room(state: RiskState, portfolio: PortfolioSettled, params: RiskParams) -> 
         classes=frozenset(state.classes),
         halted=state.halted,
         stale=frozenset(portfolio.stale),
+        suspect={one.symbol: one.reason for one in portfolio.suspect},
     )
 
 

@@ -27,6 +27,8 @@ class Room:
     classes: frozenset[str]
     halted: str | None
     stale: frozenset[str]
+    suspect: Mapping[str, str] = field(default_factory=dict)
+    """Symbols whose sources disagree, and how."""
     ordered: set[str] = field(default_factory=set)
 
 
@@ -93,6 +95,12 @@ def fresh_data(room: Room, p: Proposal) -> Gate:
     return Gate("fresh_data", None if ok else f"{p.target.symbol} has no bar for this slice")
 
 
+def sources_agree(room: Room, p: Proposal) -> Gate:
+    """Enter nothing whose sources disagree about its price."""
+    how = room.suspect.get(p.target.symbol)
+    return Gate("sources_disagree", None if how is None else f"the sources of {p.target.symbol} disagree: {how}")
+
+
 def one_order(room: Room, p: Proposal) -> Gate:
     """Allow one order an asset and slice."""
     ok = p.target.symbol not in room.ordered
@@ -153,6 +161,7 @@ GATES: tuple[Callable[[Room, Proposal], Gate], ...] = (
     side_allowed,
     not_halted,
     fresh_data,
+    sources_agree,
     one_order,
 )
 

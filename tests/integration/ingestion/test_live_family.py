@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 from fake_exchange import FakeExchange, answer
+from fake_stream import FakeStream, binance_top
 
 from services.domain.assets import ASSETS_FILE, AssetsConfig
 from services.domain.candles import epoch, from_rows
@@ -84,6 +85,42 @@ async def test_the_second_source_steps_in_and_its_name_is_on_the_rows(
     assert [(row[0], row[1]) for row in found] == [(symbol, "bybit") for symbol in SYMBOLS]
     registered = await pool.fetch("select source, configured from data_source_registry order by source")
     assert [tuple(row) for row in registered] == [("binance", True), ("bybit", True)]
+
+
+async def test_a_declared_stream_is_followed_beside_the_polls_and_gives_quotes(
+    pool: Any, redis_url: str, exchanges: tuple[FakeExchange, FakeExchange]
+) -> None:
+    server = FakeStream(exchanges[0])
+    await server.start()
+    redis = connect(redis_url)
+    async with pool.acquire() as conn:
+        await source_store.collect_only(conn, SYMBOLS)
+    line = {
+        "family": "crypto",
+        "adapter": "ccxt",
+        "asset_classes": ["crypto"],
+        "history_days": 1,
+        "exchange": "binance",
+    }
+    sources = DataSources.model_validate({"sources": {"binance": {**line, "base_url": server.url, "stream": True}}})
+    running = asyncio.ensure_future(run_family(pool, redis, load(AssetsConfig, ASSETS_FILE), sources, "crypto", {}))
+    await server.until_subscribed("btcusdt@kline_1h", "ethusdt@kline_1h", "btcusdt@bookTicker", "ethusdt@bookTicker")
+    await server.push(binance_top("BTCUSDT", "99.5", "100.5"))
+    while not await pool.fetchval("select exists (select from quotes where symbol = 'BTC/USDT')"):
+        assert not running.done(), running.exception()
+        await asyncio.sleep(0.05)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await redis.aclose()
+    await server.stop()
+    quote = await pool.fetchrow("select source, bid::float, ask::float from quotes where symbol = 'BTC/USDT'")
+    assert tuple(quote) == ("binance", 99.5, 100.5)
+
+
+@pytest.mark.parametrize("wrong", [{"stream": True}, {"quote_seconds": 0.2}])
+def test_a_stream_that_cannot_be_is_refused_when_the_file_is_read(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"stream|quote_seconds"):
+        DataSources.model_validate({"sources": {"fred": {"family": "macro", "adapter": "fred", **wrong}}})
 
 
 async def test_a_family_without_a_configured_source_ends_without_an_error(pool: Any, redis_url: str) -> None:

@@ -150,9 +150,9 @@ async def test_a_failure_is_counted_and_the_next_look_waits_as_it_deserves(
 async def test_a_one_sided_quote_is_not_stored(pool: Any) -> None:
     whole = QuoteReading("GME", T0, Decimal("9.99"), Decimal("10.01"))
     async with pool.acquire() as conn:
-        assert await store.save_quote(conn, "s", "meme", QuoteReading("GME", T0, None, Decimal(10))) == 0
-        assert await store.save_quote(conn, "s", "meme", whole) == 1
-        assert await store.save_quote(conn, "s", "meme", whole) == 1
+        assert await store.save_quotes(conn, "s", CLASSES, [QuoteReading("GME", T0, None, Decimal(10))]) == 0
+        assert await store.save_quotes(conn, "s", CLASSES, [whole, whole]) == 2
+        assert await store.save_quotes(conn, "s", CLASSES, [whole]) == 1
         assert await conn.fetchval("select count(*) from quotes") == 1
 
 

@@ -35,7 +35,8 @@ def strategy(hint: Any) -> st.SearchStrategy[Any]:
         return PLAIN[hint]
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return strategy(args[0])
+        least = [meta.ge for meta in args[1:] if getattr(meta, "ge", None) is not None]
+        return st.integers(least[0], 2**53) if least else strategy(args[0])
     if origin is Literal:
         return st.sampled_from(args)
     if origin in (Union, UnionType):
@@ -122,6 +123,23 @@ def test_a_wrong_part_deep_inside_is_refused_with_its_path() -> None:
     content = keys_of(closed)
     content["bars"][0]["low"] = "cheap"
     with pytest.raises(msgspec.ValidationError, match=r"Expected `float`, got `str` - at `\$\.bars\[0\]\.low`"):
+        decode(json.dumps(content))
+
+
+def test_a_slice_without_splits_or_doubts_is_written_as_before_they_were_known() -> None:
+    old = b'{"type":"SliceClosed","ts":"2024-01-01T00:00:00Z","timeframe":"1h","bars":[],"missing":[]}'
+    plain = m.SliceClosed(EXAMPLE.ts, "1h", ())
+    assert decode(old) == plain
+    assert keys_of(plain).keys() == {"type", "ts", "timeframe", "bars"}
+    doubted = m.SliceClosed(EXAMPLE.ts, "1h", (), (), (m.Split("NVDA", 10, 1),), (m.Missing("NVDA", "a 1 and b 2"),))
+    assert decode(encode(doubted)) == doubted
+
+
+@pytest.mark.parametrize("split", [{"new": 0, "old": 1}, {"new": 1, "old": 0}, {"new": 1.5, "old": 1}])
+def test_a_split_into_nothing_or_by_a_fraction_is_refused(split: dict[str, Any]) -> None:
+    content = keys_of(m.SliceClosed(EXAMPLE.ts, "1h", (), (), (m.Split("NVDA", 10, 1),)))
+    content["splits"] = [{"symbol": "NVDA", **split}]
+    with pytest.raises(msgspec.ValidationError, match=r"at `\$\.splits\[0\]"):
         decode(json.dumps(content))
 
 

@@ -10,14 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.domain.assets import ASSETS_FILE, AssetsConfig
-from services.domain.candles import FIELDS, Candles, Timeframe, epoch, moment
+from services.domain.candles import FIELDS, Candles, Timeframe, Values, epoch, moment
 from services.domain.corporate_actions import (
     CORPORATE_ACTIONS_FILE,
     CorporateAction,
     CorporateActions,
     adjust,
     comparable,
+    dated_splits,
     factors,
+    raw_splits,
+    restated,
+    split_log_return,
+    stretches,
     terms,
     unadjust,
 )
@@ -122,6 +127,102 @@ def test_terms_are_read_from_the_step_over_the_split(new: int, old: int) -> None
     assert terms(true, split(date(2025, 3, 1), new, old)) == "unknown"
     assert_close(comparable(traded, [action], FAR), true)
     assert_close(comparable(true, [action], FAR), true)
+
+
+Columns = tuple[Values, Values, Values, Values, Values]
+
+
+def columns(candles: Candles) -> Columns:
+    return (candles.open, candles.high, candles.low, candles.close, candles.volume)
+
+
+def shown(candles: Candles, actions: list[CorporateAction]) -> tuple[tuple[int, float], ...]:
+    return raw_splits(dated_splits(actions, "1d").get("NVDA", ()), candles.ts, candles.open, candles.close)
+
+
+inner_splits = st.lists(
+    st.builds(
+        lambda day, ratio: split(T0.date() + timedelta(days=day), *ratio),
+        st.integers(1, 118),
+        st.sampled_from([(2, 1), (3, 1), (10, 1), (1, 4), (1, 10), (7, 3)]),
+    ),
+    max_size=4,
+    unique_by=lambda action: action.date,
+)
+
+
+@given(actions=inner_splits)
+def test_the_splits_that_a_series_shows_raw_are_those_it_was_traded_through(actions: list[CorporateAction]) -> None:
+    true = walk()
+    ordered = sorted(actions, key=lambda one: one.date)
+    assert shown(true, actions) == ()
+    assert shown(unadjust(true, actions, FAR), actions) == tuple((one.begins("1d"), one.factor) for one in ordered)
+
+
+@given(actions=inner_splits, adjusted_until=st.integers(0, 120))
+def test_a_series_recorded_between_two_splits_shows_the_later_ones(
+    actions: list[CorporateAction], adjusted_until: int
+) -> None:
+    later = [one for one in actions if one.date > T0.date() + timedelta(days=adjusted_until)]
+    assert {at for at, _ in shown(unadjust(walk(), later, FAR), actions)} == {one.begins("1d") for one in later}
+
+
+def test_a_split_over_a_gap_is_known_with_the_first_bar_that_shows_it() -> None:
+    action = split(T0.date() + timedelta(days=50))
+    raw = unadjust(walk(), [action], FAR)
+    kept = raw.take((raw.ts < raw.ts[45]) | (raw.ts >= raw.ts[60]))
+    assert shown(kept, [action]) == ((int(raw.ts[60]), 10.0),)
+    assert shown(kept.take(slice(0, 45)), [action]) == ()
+    two = [action, split(T0.date() + timedelta(days=55), 3)]
+    both = unadjust(walk(), two, FAR)
+    kept = both.take((both.ts < both.ts[45]) | (both.ts >= both.ts[60]))
+    assert shown(kept, two) == ((int(both.ts[60]), 10.0), (int(both.ts[60]), 3.0))
+    assert_close(comparable(kept, two, FAR), walk().take((both.ts < both.ts[45]) | (both.ts >= both.ts[60])))
+
+
+@given(actions=inner_splits, end=st.integers(1, 120), window=st.integers(1, 40))
+def test_a_row_gets_the_same_bits_from_a_whole_history_and_from_its_window_alone(
+    actions: list[CorporateAction], end: int, window: int
+) -> None:
+    raw = unadjust(walk(), actions, FAR)
+    splits = shown(raw, actions)
+    row = end - 1
+    (part,) = [one for one in stretches(raw.ts, splits, window) if one.start <= row < one.stop]
+    rows = raw.take(slice(part.first, part.stop))
+    whole = restated(rows.ts, *columns(rows), splits)
+    alone = raw.take(slice(max(0, end - window), end))
+    known = shown(alone, actions)  # nothing after the row is known, and nothing before its window
+    window_only = restated(alone.ts, *columns(alone), known)
+    for one, other in zip(whole, window_only, strict=True):
+        at = row - part.first
+        assert one[max(0, at - window + 1) : at + 1].tobytes() == other.tobytes()
+
+
+@given(actions=inner_splits, window=st.integers(1, 40))
+def test_stretches_cover_every_row_once_on_one_terms(actions: list[CorporateAction], window: int) -> None:
+    raw = unadjust(walk(), actions, FAR)
+    splits = shown(raw, actions)
+    cut = stretches(raw.ts, splits, window)
+    assert [row for one in cut for row in range(one.start, one.stop)] == list(range(len(raw)))
+    for one in cut:
+        assert one.first == max(0, one.start - window + 1)
+        assert not [at for at, _ in splits if raw.ts[one.start] < at <= raw.ts[one.stop - 1]]
+
+
+def test_bars_without_a_split_among_them_are_handed_on_untouched() -> None:
+    raw = walk()
+    same = restated(raw.ts, *columns(raw), [(int(raw.ts[0]), 10.0), (int(raw.ts[-1]) + 1, 2.0)])
+    assert all(one is other for one, other in zip(same, columns(raw), strict=True))
+    assert stretches(raw.ts[:0], [], 5) == []
+
+
+@given(actions=inner_splits, ahead=st.integers(1, 30))
+def test_returns_over_a_split_are_those_of_the_true_series(actions: list[CorporateAction], ahead: int) -> None:
+    true = walk()
+    raw = unadjust(true, actions, FAR)
+    since, until = raw.ts[:-ahead], raw.ts[ahead:]
+    gained = np.log(raw.close[ahead:] / raw.close[:-ahead]) + split_log_return(since, until, shown(raw, actions))
+    np.testing.assert_allclose(gained, np.log(true.close[ahead:] / true.close[:-ahead]), atol=1e-12)
 
 
 @given(

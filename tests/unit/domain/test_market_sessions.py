@@ -23,6 +23,7 @@ from services.domain.calendars import (
     session_open,
 )
 from services.domain.candles import SECONDS, Timeframe, epoch, moment
+from services.domain.sessions import forex, new_york
 
 NEW_YORK = ZoneInfo("America/New_York")
 EXCHANGE_CLASSES = ("stocks", "leveraged_etfs", "commodities", "meme")
@@ -40,13 +41,24 @@ GRIDS: list[Grid] = ["session", "clock"]
 INTRADAY: list[Timeframe] = ["1m", "5m", "15m", "1h", "4h"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _sessions_are_loaded() -> None:
+    """Load the schedules once, for that takes longer than an example may."""
+    new_york()
+    forex()
+
+
 @pytest.fixture(scope="module")
 def xnys() -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas deprecations inside exchange_calendars
         import exchange_calendars
 
-        yield exchange_calendars.get_calendar("XNYS", start="2000-01-01")
+        calendar = exchange_calendars.get_calendar("XNYS", start="2000-01-01")
+        # It counts its minutes at the first question, which takes longer than an example may.
+        calendar.is_open_on_minute(datetime(2024, 5, 15, tzinfo=UTC), ignore_breaks=True)
+        calendar.next_open(datetime(2024, 5, 15, tzinfo=UTC))
+        yield calendar
 
 
 @given(ts=near_an_edge, asset_class=st.sampled_from(EXCHANGE_CLASSES))

@@ -6,7 +6,7 @@ from decimal import Decimal
 from decision_cases import Step
 
 from services.contracts.messages import Fill, PortfolioSettled, SliceClosed, Trade
-from services.domain.money import ZERO, floor, money
+from services.domain.money import PLACES, ZERO, floor, money
 from services.execution.book import Book, imbalance
 
 PARTICIPATION = Decimal("0.10")
@@ -25,6 +25,10 @@ class Auditor:
 
     def check(self, closed: SliceClosed, book: Book, settled: PortfolioSettled) -> None:
         self.slices += 1
+        for split in closed.splits:  # no fill says that a quantity changed, and no money moves
+            before = self.held.get(split.symbol, ZERO)
+            after = money(before * split.new / split.old)
+            self.held[split.symbol] = after if after or not before else PLACES.copy_sign(before)
         for fill in settled.fills:
             self._fill(fill)
         for trade in settled.trades:

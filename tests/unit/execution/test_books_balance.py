@@ -6,6 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from books_rules import Auditor, audit
 from decision_cases import (
@@ -25,7 +26,7 @@ from decision_cases import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.contracts.messages import Bar, CommandGiven, Fill, Order, decision_id
+from services.contracts.messages import Bar, CommandGiven, Fill, Order, Split, decision_id
 from services.domain.errors import BooksBroken
 from services.domain.money import money
 from services.execution import decide
@@ -64,6 +65,9 @@ def any_order(draw: st.DrawFn, n: int, nth: int) -> Order:
     )
 
 
+any_split = st.builds(Split, st.sampled_from(CRYPTO), st.sampled_from([1, 2, 10]), st.sampled_from([1, 3, 8]))
+
+
 def _reason_agrees(o: Order) -> bool:
     return o.reduce_only == (o.reason not in ("entry", "increase"))
 
@@ -73,8 +77,10 @@ def _reason_agrees(o: Order) -> bool:
 def test_books_balance_at_every_slice_under_random_orders_and_bars(data: st.DataObject) -> None:
     book, auditor = open_book(CASH), Auditor(CASH)
     waiting: list[Order] = []
+    some_splits = st.lists(any_split, max_size=2).map(tuple)
     for n in range(data.draw(st.integers(1, 10))):
         closed = slice_at(START + n * HOUR, *(data.draw(any_bar(s)) for s in CRYPTO if data.draw(st.booleans())))
+        closed = msgspec.structs.replace(closed, splits=data.draw(some_splits))
         event = Settle(closed, orders_at(closed.ts - HOUR, *waiting))
         book, settled = settle(book, event, GIVEN.venue)
         # One outcome for each, in whatever order: a second order for a symbol replaces the first.

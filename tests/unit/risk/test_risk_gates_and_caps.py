@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from decision_cases import (
     HOUR,
@@ -21,7 +22,7 @@ from decision_cases import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.contracts.messages import DayEvaluated, OrdersDecided, PortfolioSettled, Target, decision_id
+from services.contracts.messages import DayEvaluated, Missing, OrdersDecided, PortfolioSettled, Target, decision_id
 from services.domain.assets import Asset
 from services.domain.money import money
 from services.risk.decide import decide
@@ -32,6 +33,7 @@ PARAMS: RiskParams = parameters().risk
 BTC, ETH, AVAX = "BTC/USDT", "ETH/USDT", "AVAX/USDT"
 EVERYTHING = tuple(PARAMS.assets)
 CLASSES = tuple(PARAMS.class_weights)
+DOUBT = Missing("BTC/USDT", "binance 100 and bybit 103 (296 bps)")
 FREE = {"notional_per_trade": None, "notional_per_day": None}
 
 
@@ -63,6 +65,7 @@ def decided(held: RiskState, books: PortfolioSettled, *wanted: Target, params: R
         ("side", state(), target(BTC, "SELL", -0.3), portfolio("2500")),
         ("halt", state(halted="halted by ada"), target(BTC, "BUY", 0.3), portfolio("2500")),
         ("fresh_data", state(), target(BTC, "BUY", 0.3), portfolio("2500", stale=(BTC,))),
+        ("sources_disagree", state(), target(BTC, "BUY", 0.3), portfolio("2500", suspect=(DOUBT,))),
     ],
 )
 def test_each_gate_refuses_entries_and_is_named(
@@ -73,6 +76,32 @@ def test_each_gate_refuses_entries_and_is_named(
     assert [r.check for r in said.refused] == [check]
     assert said.refused[0].symbol == wanted.symbol
     assert said.refused[0].quantity > 0
+
+
+def test_what_sources_disagree_about_is_said_and_other_symbols_may_be_entered() -> None:
+    said = decided(state(), portfolio("2500", suspect=(DOUBT,)), target(BTC, "BUY", 0.2), target(ETH, "BUY", 0.2))
+    assert [o.symbol for o in said.orders] == [ETH]
+    assert said.refused[0].reason == "the sources of BTC/USDT disagree: binance 100 and bybit 103 (296 bps)"
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.1])
+def test_a_suspect_position_may_be_left_and_reduced_but_not_increased(weight: float) -> None:
+    held = position(BTC, "10", "100", stop="96")
+    books = portfolio("2500", held, suspect=(DOUBT,))
+    (leaving,) = decided(state(), books, target(BTC, "BUY" if weight else "SELL", weight)).orders
+    assert leaving.reduce_only
+    more = decided(state(), portfolio("2500", position(BTC, "1", "100"), suspect=(DOUBT,)), target(BTC, "BUY", 0.4))
+    assert [r.check for r in more.refused] == ["sources_disagree"]
+
+
+def test_what_a_slice_doubts_is_not_entered_through_the_whole_path() -> None:
+    history = made_up_history(random.Random(3), 120, missing=0.0)
+    doubted = [(msgspec.structs.replace(closed, suspect=(DOUBT,)), said) for closed, said in history]
+    trusted, doubting = list(run(history, parameters())), list(run(doubted, parameters()))
+    assert any(o.symbol == BTC for step in trusted for o in step.orders.orders)
+    assert all(step.portfolio.suspect == (DOUBT,) for step in doubting)
+    assert {o.symbol for step in doubting for o in step.orders.orders} == {ETH, AVAX}
+    assert {r.symbol for step in doubting for r in step.orders.refused if r.check == "sources_disagree"} == {BTC}
 
 
 def test_one_order_an_asset_and_slice() -> None:
