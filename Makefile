@@ -14,7 +14,7 @@ help: ## Show this list
 $(VENV)/.installed: pyproject.toml infrastructure/docker/constraints.txt
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found; install one or set PYTHON=…" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint infrastructure/docker/constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint infrastructure/docker/constraints.txt --editable '.[dev,ml]'
 	@touch $@
 
 venv: $(VENV)/.installed ## Make the Python environment in .venv

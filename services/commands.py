@@ -56,7 +56,7 @@ def standalone(
     """Run the platform in this process; the embedded servers stop with it."""
     assets = load(AssetsConfig, ASSETS_FILE)
     load_parameters()
-    inference_settings.load()
+    inference_settings.load(timeframe=assets.timeframe, replay=not live)
     if not live:
         read(source, assets, since, until)  # bad input is refused before anything is started or removed
     started = servers.start(data, fresh=fresh)
@@ -76,7 +76,8 @@ def run_backtest(
     as_json: bool,
 ) -> None:
     """Train, forecast and decide in memory; print the result and write the ledgers that were asked for."""
-    parameters, configured = load_parameters(), inference_settings.load()
+    parameters = load_parameters()
+    configured = inference_settings.load(timeframe=parameters.assets.timeframe, replay=True)
     recorded = read(source, parameters.assets, since, until)
     closed = slices(recorded.series, recorded.span)
     made = forecasts(recorded.series, closed, configured)
@@ -90,8 +91,9 @@ def run_backtest(
 
 def train(source: Path | None) -> None:
     """Train on a folder, or on the candles of the configured database, and register the models there."""
-    settings, configured = from_environment(), inference_settings.load()
-    recorded = read(source, load(AssetsConfig, ASSETS_FILE), None, None) if source is not None else None
+    settings, assets = from_environment(), load(AssetsConfig, ASSETS_FILE)
+    configured = inference_settings.load(timeframe=assets.timeframe, replay=source is not None)
+    recorded = read(source, assets, None, None) if source is not None else None
     screen = Screen()
 
     async def go() -> int:

@@ -1,6 +1,7 @@
 """Shared fixtures: one embedded PostgreSQL and Redis a test run, a migrated and seeded database a test."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ from services.kernel.migrate import migrate
 from services.phases.service import load_params
 from services.phases.store import seed
 from services.standalone import servers as embedded
+
+# One thread a library, as the services run: libraries that share two processors by threads wait for each other most of
+# the time. Read when torch or a BLAS is first imported.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 SAMPLE = Path(__file__).parents[1] / "sample"
 

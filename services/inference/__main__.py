@@ -7,7 +7,7 @@ from services.kernel.settings import Settings
 
 async def serve(settings: Settings) -> None:
     """Run the stage until stopped."""
-    await run_stage(settings, load_stage())
+    await run_stage(settings, load_stage(replay=settings.source == "replay"))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How the models' parts become one forecast, and how sure it is compared with the asset's own recent forecasts.
 
 The parts form a linear opinion pool (Stone 1961): a weighted mean, whose variance is the weighted mean of the parts'
-variances plus the spread of their means. The random walk's weight is the shrinkage towards no move.
+variances plus the spread of their means. The mean is then scaled towards no move, as far as the past says it deserves.
 """
 
 import math
@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.contracts.messages import Forecast, ForecastPart
+from services.inference.ensemble import Blend
 
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """Weights by model, and how confidence is ranked (see ``models.yaml``)."""
+    """Which models are weighed, and how confidence is ranked (see ``models.yaml``)."""
 
-    weights: Mapping[str, float]
+    counted: tuple[str, ...]
     horizon_hours: int
     history: int
     at_least: int
@@ -35,17 +36,19 @@ class ScoreHistory:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What all models said about one asset at one slice."""
+    """What all models said about one asset at one slice, and how it is to be combined."""
 
     symbol: str
     asset_class: str
     close: float
     parts: tuple[ForecastPart, ...]
+    blend: Blend
 
 
 def decide(history: ScoreHistory, event: Parts, params: Params) -> tuple[ScoreHistory, Forecast]:
     """Combine the parts, rank the score among those strictly before it, and remember it."""
-    expected, uncertainty = combine(event.parts, params.weights)
+    pooled, uncertainty = combine(event.parts, event.blend.weights)
+    expected = event.blend.slope * pooled
     score = score_of(expected, uncertainty)
     confidence = percentile(history, score, params.at_least) if score > 0.0 else 0.0
     forecast = Forecast(
@@ -57,8 +60,11 @@ def decide(history: ScoreHistory, event: Parts, params: Params) -> tuple[ScoreHi
         uncertainty=uncertainty,
         confidence=confidence,
         bucket=min(9, int(confidence * 10.0)),
-        p_up=None,
+        p_up=event.blend.p_up(math.copysign(score, expected)),
+        low=expected + event.blend.low * uncertainty,
+        high=expected + event.blend.high * uncertainty,
         parts=event.parts,
+        without=tuple(name for name in params.counted if all(part.model != name for part in event.parts)),
     )
     return remember(history, score, params.history), forecast
 

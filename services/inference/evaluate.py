@@ -4,10 +4,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtr
 
 from services.inference.series import Floats
 
 Z95 = 1.959963984540054
+WIDE_LAGS = 4
+"""Horizons that falling weights reach over, where equal ones give no variance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +44,33 @@ def wilson(share: float, n: float) -> tuple[float, float]:
 
 
 def diebold_mariano(gain: Floats, horizon_bars: int) -> float | None:
-    """Give the two-sided p-value that the mean of ``gain`` (n,) is not zero; None where it cannot be told."""
+    """Give the two-sided p-value that the mean of ``gain`` (n,) is not zero; None where it cannot be told.
+
+    Forecasts that overlap correlate over ``horizon_bars - 1`` rows, so those count in full (Diebold, Mariano 1995).
+    """
     n = len(gain)
     if n <= 2 * horizon_bars:
         return None
     centred = gain - gain.mean()
-    variance = float(centred @ centred) / n
-    # Bartlett weights keep the long-run variance positive.
-    for k in range(1, horizon_bars):
-        variance += 2.0 * (1.0 - k / horizon_bars) * float(centred[k:] @ centred[:-k]) / n
+    ones = np.ones(horizon_bars - 1)
+    variance = _long_run_variance(centred, ones)
+    if variance <= 0.0:
+        # Equal weights can turn out negative; falling ones cannot, and reach further to lose little of the overlap.
+        lags = min(n - 1, WIDE_LAGS * horizon_bars)
+        variance = _long_run_variance(centred, 1.0 - np.arange(1, lags + 1) / (lags + 1.0))
     if variance <= 0.0:
         return None
     correction = (n + 1 - 2 * horizon_bars + horizon_bars * (horizon_bars - 1) / n) / n
     statistic = float(gain.mean()) / math.sqrt(variance / n) * math.sqrt(correction)
-    return math.erfc(abs(statistic) / math.sqrt(2.0))
+    return 2.0 * float(stdtr(n - 1, -abs(statistic)))
+
+
+def _long_run_variance(centred: Floats, weights: Floats) -> float:
+    """Variance of the mean times n, with the weight of each lag from 1 on."""
+    covariance = float(centred @ centred)
+    for k, weight in enumerate(weights.tolist(), start=1):
+        covariance += 2.0 * weight * float(centred[k:] @ centred[:-k])
+    return covariance / len(centred)
 
 
 def measure(expected: Floats, realised: Floats, horizon_bars: int) -> ForecastErrors | None:

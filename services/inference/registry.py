@@ -4,9 +4,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from services.kernel.errors import ChloeError
+
+Standing = Literal["in use", "refused", "withdrawn"]
 
 
 class ModelError(ChloeError):
@@ -35,6 +37,8 @@ class TrainedModel:
     metrics: Mapping[str, Any]
     artefact: bytes
     artefact_sha256: str
+    standing: Standing = "in use"
+    note: str = ""
 
 
 def digest(artefact: bytes) -> str:

@@ -8,14 +8,20 @@ import msgspec
 from services.contracts.messages import Message, SliceClosed, encode
 from services.contracts.topics import FORECASTS, SLICES, Topic
 from services.domain.assets import ASSETS_FILE, AssetsConfig
-from services.inference import features, settings, store
+from services.domain.corporate_actions import CORPORATE_ACTIONS_FILE, CorporateActions, dated_splits
+from services.inference import context_store, ensemble, features, settings, store
 from services.inference.decide import ScoreHistory
 from services.inference.forecasting import Forecaster
+from services.inference.market import Market, with_leaders
 from services.kernel.config import load
 from services.kernel.database import Connection
 from services.kernel.inbox import Inbox, pop_as
 
 BATCH = 48
+CLOSED_DAYS = 5
+"""The longest that any of our markets stays closed, a weekend with holidays: bars lie further back in time then."""
+OPEN_SHARE = 5
+"""A stock's session is a quarter of a day, five days in seven: so many times further back its bars lie at most."""
 
 
 class InferenceState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,9 +37,12 @@ class InferenceStage:
     inputs: tuple[Topic, ...] = (SLICES,)
     output = FORECASTS
 
-    def __init__(self, configured: settings.ModelsSettings, symbols: tuple[str, ...]) -> None:
+    def __init__(
+        self, configured: settings.ModelsSettings, classes: dict[str, str], splits: store.Splits | None = None
+    ) -> None:
         self.settings = configured
-        self.symbols = symbols
+        self.classes = classes
+        self.splits = splits or {}
         self.state = InferenceState()
         self.histories: dict[str, ScoreHistory] = {}
         self.forecaster = Forecaster(configured, [])
@@ -49,10 +58,8 @@ class InferenceStage:
     async def handle(self, conn: Connection, events: list[SliceClosed]) -> list[Message]:
         """Forecast and store."""
         await self._refresh_models(conn)
-        symbols = sorted({bar.symbol for closed in events for bar in closed.bars})
-        start = events[0].ts - timedelta(hours=features.WINDOW + 1)
-        candles = await store.load_candles(conn, symbols, events[0].timeframe, start, events[-1].ts)
-        made, histories = self.forecaster.forecast(candles, events, self.histories)
+        market = await self._market(conn, events)
+        made, histories = self.forecaster.forecast(market, events, self.histories)
         await store.insert_forecasts(conn, made)
         self.histories, self.state = histories, InferenceState(events[-1].ts)
         return list(made)
@@ -69,24 +76,46 @@ class InferenceStage:
             limit = self.settings.confidence.history
             self.histories = dict(
                 await store.load_histories(
-                    conn, self.symbols, self.settings.horizon_hours, upto=self.state.newest, limit=limit
+                    conn, tuple(self.classes), self.settings.horizon_hours, upto=self.state.newest, limit=limit
                 )
             )
 
+    async def _market(self, conn: Connection, events: list[SliceClosed]) -> Market:
+        """Read what the slices' features may look back at."""
+        symbols = with_leaders({bar.symbol for one in events for bar in one.bars}, self.classes, self.settings.leaders)
+        around_the_clock = all(self.classes.get(symbol) == "crypto" for symbol in symbols)
+        back = timedelta(seconds=(self.forecaster.history + 1) * self.settings.bar_seconds)
+        if not around_the_clock:
+            back = back * OPEN_SHARE + timedelta(days=CLOSED_DAYS)
+        start, end = events[0].ts - back, events[-1].ts
+        candles = await store.load_candles(conn, symbols, events[0].timeframe, start, end, self.splits)
+        values = await context_store.load_values(conn, symbols, start, end)
+        return Market(candles, self.settings.leaders, values.market, values.of)
+
     async def _refresh_models(self, conn: Connection) -> None:
-        """Load the registry again when training has added to it."""
+        """Load the registry again when training has added to it, or a person has taken a model back."""
         newest = await store.registry_version(conn)
         if newest == self._registry:
             return
-        names = list(self.settings.models)
         trained = await store.load_models(
-            conn, self.symbols, names, features.features_hash(), self.settings.horizon_hours
+            conn,
+            tuple(self.classes),
+            [*self.settings.models, ensemble.NAME],
+            features.features_hash(),
+            self.settings.horizon_hours,
+            self.settings.preset,
         )
         self.forecaster = Forecaster(self.settings, trained)
         self._registry = newest
 
 
-def load_stage(folder: Path | None = None) -> InferenceStage:
+def load_stage(folder: Path | None = None, *, replay: bool = False) -> InferenceStage:
     """Read this service's configuration; raises ConfigError."""
     assets = load(AssetsConfig, ASSETS_FILE, folder)
-    return InferenceStage(settings.load(folder), tuple(assets.assets))
+    configured = settings.load(folder, timeframe=assets.timeframe, replay=replay)
+    declared = load(CorporateActions, CORPORATE_ACTIONS_FILE, folder)
+    return InferenceStage(
+        configured,
+        {symbol: asset.asset_class for symbol, asset in assets.assets.items()},
+        dated_splits(declared.actions, configured.timeframe),
+    )

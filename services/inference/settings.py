@@ -1,13 +1,19 @@
 """Typed settings of inference: ``models.yaml``."""
 
+import os
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from services.inference.series import BARS_PER_DAY
+from services.domain.candles import SECONDS, Timeframe
 from services.kernel import config
 from services.kernel.config import Strict
+from services.kernel.errors import ConfigError
+
+MODELS_FILE = "models.yaml"
+PRESET = "CHLOE_MODELS_PRESET"
+"""The environment variable that chooses another preset than the one the file names."""
 
 
 class WalkForward(Strict):
@@ -39,40 +45,142 @@ class ConfidenceSettings(Strict):
         return self
 
 
-class ModelSettings(Strict):
-    """One model's line: its weight in the forecast and its own parameters, which its file checks."""
+class EnsembleSettings(Strict):
+    """How parts become one forecast; see :mod:`services.inference.ensemble`."""
 
-    weight: float = Field(ge=0)
+    interval: float = Field(gt=0, lt=1)
+    """Share of outcomes that the interval shall hold."""
+    history_days: int = Field(ge=1)
+    """Out-of-sample days, newest first, that weights and calibration are learnt from."""
+    min_days: int = Field(ge=1)
+    """With fewer, all parts count alike, nothing is calibrated and ``p_up`` is not given."""
+    prior_slope: float = Field(ge=0, le=1)
+    """How much of the parts' mean is believed before any out-of-sample evidence."""
+    prior_spread: float = Field(gt=0)
+    """Standard deviation of that belief: the smaller, the more evidence is needed to leave it."""
+    equal_share: float = Field(ge=0, le=1)
+    """Share of the weights that is spread evenly, whatever the evidence."""
+
+
+class Retraining(Strict):
+    """The scheduled training of a live platform."""
+
+    at_hour: int = Field(ge=0, le=23)
+    """UTC hour of the day."""
+    every_days: int = Field(ge=1)
+    holdout_days: int = Field(ge=1)
+    """The newest days, on which a challenger has to be no worse than the model in use."""
+    tolerance: float = Field(ge=0)
+    """How much larger the challenger's squared error may be, as a share."""
+
+
+class ModelSettings(Strict):
+    """One model's line: its own parameters, which its file checks. ``counts`` False: shown, never weighed."""
+
+    counts: bool = True
     params: dict[str, Any] = Field(default_factory=dict)
 
 
-class ModelsSettings(Strict):
-    """The whole of ``models.yaml``."""
+class Preset(Strict):
+    """How often and with what the models are trained."""
 
-    timeframe: Literal["1h"]
-    horizon_hours: int = Field(ge=1, le=168)
-    seed: int = Field(ge=0)
+    says: str
+    """What it is, in words for the screen."""
     walk_forward: WalkForward
-    confidence: ConfidenceSettings
     models: dict[str, ModelSettings] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _some_model_counts(self) -> Self:
-        if not any(model.weight > 0 for model in self.models.values()):
-            raise ValueError("models: at least one needs a weight above zero")
+        if not any(model.counts for model in self.models.values()):
+            raise ValueError("models: at least one has to count")
         return self
 
-    @property
-    def horizon_bars(self) -> int:
-        """The horizon in bars of the timeframe."""
-        return self.horizon_hours * BARS_PER_DAY // 24
+
+class ModelsFile(Strict):
+    """The whole of ``models.yaml``."""
+
+    horizon_bars: dict[Timeframe, int]
+    seed: int = Field(ge=0)
+    leaders: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    confidence: ConfidenceSettings
+    ensemble: EnsembleSettings
+    retraining: Retraining
+    preset: str
+    replay_preset: str
+    """The one for recorded candles: a person waits for it."""
+    presets: dict[str, Preset] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _preset_and_horizons_exist(self) -> Self:
+        for named in (self.preset, self.replay_preset):
+            if named not in self.presets:
+                raise ValueError(f"preset {named!r} is none of {', '.join(sorted(self.presets))}")
+        for timeframe, bars in self.horizon_bars.items():
+            if bars < 1 or bars * SECONDS[timeframe] % 3_600:
+                raise ValueError(f"horizon_bars.{timeframe}: {bars} bars are not a whole number of hours")
+        return self
+
+
+class ModelsSettings(Strict):
+    """What inference goes by: the file, for one timeframe and one preset."""
+
+    timeframe: Timeframe
+    horizon_bars: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    leaders: dict[str, tuple[str, ...]]
+    confidence: ConfidenceSettings
+    ensemble: EnsembleSettings
+    retraining: Retraining
+    preset: str
+    says: str
+    walk_forward: WalkForward
+    models: dict[str, ModelSettings]
 
     @property
-    def weights(self) -> dict[str, float]:
-        """Each model's weight in the forecast."""
-        return {name: model.weight for name, model in self.models.items()}
+    def bar_seconds(self) -> int:
+        """Length of a bar."""
+        return SECONDS[self.timeframe]
+
+    @property
+    def bars_per_day(self) -> int:
+        """Bars in a day that never closes."""
+        return 86_400 // self.bar_seconds
+
+    @property
+    def horizon_hours(self) -> int:
+        """The horizon in hours of the market's own time: a closed market's hours do not count."""
+        return self.horizon_bars * self.bar_seconds // 3_600
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The models that the ensemble weighs."""
+        return tuple(name for name, model in self.models.items() if model.counts)
 
 
-def load(folder: Path | None = None) -> ModelsSettings:
-    """Read ``models.yaml``; raises :class:`ConfigError` naming file and key."""
-    return config.load(ModelsSettings, "models.yaml", folder)
+def load(
+    folder: Path | None = None, *, preset: str | None = None, timeframe: Timeframe = "1h", replay: bool = False
+) -> ModelsSettings:
+    """Read ``models.yaml``; raises :class:`ConfigError` naming file and key.
+
+    ``preset`` None: the one that ``CHLOE_MODELS_PRESET`` names, else the file's own, for a ``replay`` or not.
+    """
+    file = config.load(ModelsFile, MODELS_FILE, folder)
+    chosen = preset or os.environ.get(PRESET) or (file.replay_preset if replay else file.preset)
+    if chosen not in file.presets:
+        raise ConfigError(f"{MODELS_FILE}: there is no preset {chosen!r}; there are {', '.join(sorted(file.presets))}")
+    if timeframe not in file.horizon_bars:
+        raise ConfigError(f"{MODELS_FILE}: key 'horizon_bars' has no line for {timeframe}")
+    of_preset = file.presets[chosen]
+    return ModelsSettings(
+        timeframe=timeframe,
+        horizon_bars=file.horizon_bars[timeframe],
+        seed=file.seed,
+        leaders=file.leaders,
+        confidence=file.confidence,
+        ensemble=file.ensemble,
+        retraining=file.retraining,
+        preset=chosen,
+        says=of_preset.says,
+        walk_forward=of_preset.walk_forward,
+        models=of_preset.models,
+    )

@@ -2,18 +2,24 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from services.contracts.messages import ForecastsMade
+from services.contracts.messages import ForecastsMade, decision_id
+from services.domain.candles import Timeframe, timeframe_of
+from services.domain.corporate_actions import DatedSplit, raw_splits
 from services.inference import decide
 from services.inference.decide import ScoreHistory
+from services.inference.drift import Drift
 from services.inference.registry import TrainedModel
 from services.inference.series import Candles, Floats
 from services.kernel.database import Connection
+
+Splits = Mapping[str, Sequence[DatedSplit]]
+"""Declared splits by symbol."""
 
 # Bars that opened in [$3, $4), in the order features need them.
 CANDLES = """
@@ -29,12 +35,13 @@ SPANS = "select symbol, min(ts), max(ts) from candles where timeframe = $1 group
 # A forecast is decided once: a second writing changes nothing.
 INSERT_FORECASTS = """
 insert into forecasts (ts, symbol, asset_class, horizon_hours, close, expected_return, uncertainty, confidence, bucket,
-    p_up, parts)
+    p_up, parts, low, high, without)
 select ts, symbol, asset_class, horizon_hours, close, expected_return, uncertainty, confidence, bucket,
-    p_up, parts::json
+    p_up, parts::json, low, high, string_to_array(nullif(without, ''), ',')
 from unnest($1::timestamptz[], $2::text[], $3::text[], $4::smallint[], $5::float8[], $6::float8[], $7::float8[],
-    $8::float8[], $9::smallint[], $10::float8[], $11::text[])
-    as f (ts, symbol, asset_class, horizon_hours, close, expected_return, uncertainty, confidence, bucket, p_up, parts)
+    $8::float8[], $9::smallint[], $10::float8[], $11::text[], $12::float8[], $13::float8[], $14::text[])
+    as f (ts, symbol, asset_class, horizon_hours, close, expected_return, uncertainty, confidence, bucket, p_up, parts,
+        low, high, without)
 on conflict do nothing
 """
 
@@ -53,8 +60,8 @@ order by s.symbol, f.ts
 # Training again on the same data gives the same version; only what later hours have shown is brought up to date.
 SAVE_MODEL = """
 insert into model_registry (model, version, symbol, asset_class, horizon_hours, trained_from, trained_through,
-    valid_from, valid_until, features_hash, params, metrics, artefact, artefact_sha256)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::json, $12::text::json, $13, $14)
+    valid_from, valid_until, features_hash, params, metrics, artefact, artefact_sha256, standing, note)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::json, $12::text::json, $13, $14, $15, $16)
 on conflict (symbol, model, version) do update set valid_until = excluded.valid_until, metrics = excluded.metrics
 where model_registry.artefact_sha256 = excluded.artefact_sha256
 """
@@ -65,28 +72,67 @@ select model, version, symbol, asset_class, horizon_hours, trained_from, trained
     features_hash, params::text, metrics::text, artefact, artefact_sha256
 from model_registry m
 where symbol = any($1::text[]) and model = any($2::text[]) and features_hash = $3 and horizon_hours = $4
+    and standing = 'in use' and params ->> 'preset' = $6
     and ($5::timestamptz is null or valid_from >= coalesce((
         select max(valid_from) from model_registry n
         where n.symbol = m.symbol and n.model = m.model and n.features_hash = $3 and n.horizon_hours = $4
-            and n.valid_from <= $5
+            and n.standing = 'in use' and n.params ->> 'preset' = $6 and n.valid_from <= $5
     ), $5))
 order by symbol, model, valid_from, created_at, version
 """
 
 
 # A count and an index-free maximum over a small table; asked once a batch.
-REGISTRY_VERSION = "select count(*), max(created_at) from model_registry"
+REGISTRY_VERSION = "select count(*), max(changed_at) from model_registry"
+
+# The version in use at $3 of one model, and all that stand behind it, newest first.
+WITHDRAW = """
+update model_registry set standing = 'withdrawn', note = $4, changed_at = clock_timestamp()
+where (symbol, model, version) in (
+    select symbol, model, version from model_registry
+    where symbol = $1 and model = $2 and standing = 'in use' and valid_from <= $3
+    order by valid_from desc, created_at desc, version desc limit 1
+)
+returning version
+"""
+
+IN_USE = """
+select version from model_registry
+where symbol = $1 and model = $2 and standing = 'in use' and valid_from <= $3
+order by valid_from desc, created_at desc, version desc limit 1
+"""
+
+
+# Assets with at least $2 of candles and no model that was trained on them.
+WITHOUT_MODELS = """
+select c.symbol from candles c where c.timeframe = $1
+    and not exists (
+        select from model_registry m
+        where m.symbol = c.symbol and m.features_hash = $3 and m.params ->> 'preset' = $4
+    )
+group by c.symbol having max(c.ts) - min(c.ts) >= $2 order by c.symbol
+"""
+
+RAISE_DRIFT = """
+insert into system_flags (id, name, subject, severity, blocks, detail, raised_at)
+select $1, 'model_drift', $2, 'warning', '', $3, $4
+where not exists (select from system_flags where name = 'model_drift' and subject = $2 and cleared_at is null)
+"""
+
+CLEAR_DRIFT = """
+update system_flags set cleared_at = $2 where name = 'model_drift' and subject = $1 and cleared_at is null
+"""
 
 
 async def load_candles(
-    conn: Connection, symbols: Sequence[str], timeframe: str, start: datetime, end: datetime
+    conn: Connection, symbols: Sequence[str], timeframe: str, start: datetime, end: datetime, splits: Splits
 ) -> dict[str, Candles]:
-    """Read the bars that opened in [start, end); symbols without any are left out."""
+    """Read the bars that opened in [start, end), with the splits that they show; symbols without any are left out."""
     rows = await conn.fetch(CANDLES, list(symbols), timeframe, start, end)
     grouped: dict[str, list[Any]] = {}
     for row in rows:
         grouped.setdefault(row[0], []).append(row)
-    return {symbol: _candles(of_symbol) for symbol, of_symbol in grouped.items()}
+    return {symbol: _candles(of_symbol, timeframe_of(timeframe), splits) for symbol, of_symbol in grouped.items()}
 
 
 async def candle_spans(conn: Connection, timeframe: str) -> dict[str, tuple[datetime, datetime]]:
@@ -113,6 +159,9 @@ async def insert_forecasts(conn: Connection, messages: Iterable[ForecastsMade]) 
         [f.bucket for f in forecasts],
         [f.p_up for f in forecasts],
         [msgspec.json.encode(f.parts).decode() for f in forecasts],
+        [f.low for f in forecasts],
+        [f.high for f in forecasts],
+        [",".join(f.without) for f in forecasts],
     )
 
 
@@ -146,10 +195,38 @@ async def save_models(conn: Connection, trained: Iterable[TrainedModel]) -> None
                 _json(m.metrics),
                 m.artefact,
                 m.artefact_sha256,
+                m.standing,
+                m.note,
             )
             for m in trained
         ],
     )
+
+
+async def withdraw(
+    conn: Connection, symbol: str, model: str, now: datetime, note: str
+) -> tuple[str, str | None] | None:
+    """Take the version in use back: returns it and the one in use now (None: none). None where none was in use."""
+    taken = await conn.fetchval(WITHDRAW, symbol, model, now, note)
+    if taken is None:
+        return None
+    return taken, await conn.fetchval(IN_USE, symbol, model, now)
+
+
+async def without_models(
+    conn: Connection, timeframe: str, at_least: timedelta, features_hash: str, preset: str
+) -> list[str]:
+    """Return the assets that have enough candles and no model of these features and this preset."""
+    return [row[0] for row in await conn.fetch(WITHOUT_MODELS, timeframe, at_least, features_hash, preset)]
+
+
+async def save_drift(conn: Connection, drift: Mapping[str, Drift], now: datetime) -> None:
+    """Raise a flag for each asset whose features have drifted, and clear it for those that have come back."""
+    for symbol, found in drift.items():
+        if found.marked:
+            await conn.execute(RAISE_DRIFT, decision_id(now, "model_drift", symbol), symbol, str(found), now)
+        else:
+            await conn.execute(CLEAR_DRIFT, symbol, now)
 
 
 async def registry_version(conn: Connection) -> tuple[int, datetime | None]:
@@ -164,10 +241,11 @@ async def load_models(
     names: Sequence[str],
     features_hash: str,
     horizon_hours: int,
+    preset: str,
     since: datetime | None = None,
 ) -> list[TrainedModel]:
     """Read the models needed for slices from ``since`` on (None: all); ``checked_artefact`` proves each before use."""
-    rows = await conn.fetch(LOAD_MODELS, list(symbols), list(names), features_hash, horizon_hours, since)
+    rows = await conn.fetch(LOAD_MODELS, list(symbols), list(names), features_hash, horizon_hours, since, preset)
     return [
         TrainedModel(*tuple(row)[:10], json.loads(row[10]), json.loads(row[11]), bytes(row[12]), row[13])  # type: ignore[call-arg]
         for row in rows
@@ -178,9 +256,11 @@ def _json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, allow_nan=False, sort_keys=True)
 
 
-def _candles(rows: Sequence[Any]) -> Candles:
+def _candles(rows: Sequence[Any], timeframe: Timeframe, splits: Splits) -> Candles:
     def column(index: int) -> Floats:
         return np.array([row[index] for row in rows], dtype=np.float64)
 
     seconds = np.array([row[2] for row in rows], dtype=np.int64)
-    return Candles(rows[0][0], rows[0][1], seconds, column(3), column(4), column(5), column(6), column(7))
+    prices = (column(3), column(4), column(5), column(6))
+    shown = raw_splits(splits.get(rows[0][0], ()), seconds, prices[0], prices[3])
+    return Candles(rows[0][0], rows[0][1], seconds, *prices, column(7), timeframe, shown)

@@ -1,10 +1,11 @@
-"""Walk-forward training: each model learns only from what was known before the hours it forecasts.
+"""Walk-forward training: each model learns only from what was known before the bars it forecasts.
 
 Windows start at 00:00 UTC on whole multiples of ``retrain_days`` since 1970-01-01, so that later data moves no window.
-A row takes part in the window starting at ``w`` when its label was known by then: close + horizon <= w (purge).
+A row takes part in the window starting at ``w`` when its label was known by then (purge); the bars that it is used for
+come after ``w``, so nothing has to be embargoed behind them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -13,20 +14,16 @@ import numpy as np
 
 from services.inference import features, models
 from services.inference.evaluate import measure
+from services.inference.market import Market
+from services.inference.models import Prediction, Table
 from services.inference.registry import TrainedModel, digest
-from services.inference.series import (
-    BAR_SECONDS,
-    BARS_PER_DAY,
-    Candles,
-    Flags,
-    Floats,
-    Ints,
-    forward_log_return,
-    moment,
-)
+from services.inference.series import Flags, Floats, Ints, forward_log_return, moment, row_ahead
 from services.inference.settings import ModelsSettings
 
 DAY = 86_400
+CHUNK = 512
+IN_SAMPLE_ROWS = 256
+"""The newest training rows on which the error in sample is measured."""
 
 Progress = Callable[[int, int, TrainedModel], None]
 """Called with (done, total, the model just trained)."""
@@ -34,10 +31,16 @@ Progress = Callable[[int, int, TrainedModel], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """What models of one asset learn from: closes (n,), features (n, F), log returns ahead (n,), NaN if unknown."""
+    """What models of one asset learn from: closes (n,), feature rows (n, F), log returns ahead (n,), NaN if unknown.
 
+    ``known_ts`` is when each row's label is known: the close of the bar that it reaches to.
+    """
+
+    symbol: str
+    asset_class: str
     close_ts: Ints
-    x: Floats
+    known_ts: Ints
+    table: Table
     y: Floats
     labelled: Flags
 
@@ -52,90 +55,120 @@ class Window:
     train: Ints
 
 
-def rows_of(candles: Candles, horizon_bars: int) -> Rows:
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """One model trained on one window, and what it then forecast: (rows (m,), prediction (m,))."""
+
+    model: TrainedModel
+    rows: Ints
+    said: Prediction
+
+
+def rows_of(market: Market, symbol: str, horizon_bars: int) -> Rows:
     """Compute features and labels of every bar; only rows with a whole feature window are labelled."""
-    x, valid = features.compute(candles.ts, candles.open, candles.high, candles.low, candles.close, candles.volume)
-    y = forward_log_return(candles.ts, candles.close, horizon_bars)
-    return Rows(candles.ts + BAR_SECONDS, x, y, valid & np.isfinite(y))
+    candles = market.candles[symbol]
+    position = candles.position()
+    table = features.table(candles, market.context(symbol))
+    y = forward_log_return(candles, horizon_bars)
+    ahead = row_ahead(position, horizon_bars)
+    known = candles.close_ts[np.maximum(ahead, 0)]
+    return Rows(
+        symbol, candles.asset_class, candles.close_ts, known, table, y, (table.run > 0) & np.isfinite(y) & (ahead >= 0)
+    )
 
 
-def windows(symbol: str, rows: Rows, settings: ModelsSettings) -> list[Window]:
+def windows(rows: Rows, settings: ModelsSettings) -> list[Window]:
     """List the windows with enough training rows, oldest first; the newest is open-ended."""
     if len(rows.close_ts) == 0:
         return []
-    walk, horizon = settings.walk_forward, settings.horizon_hours * 3_600
-    every = walk.retrain_days * DAY
+    every = settings.walk_forward.retrain_days * DAY
     first, last = int(rows.close_ts[0]), int(rows.close_ts[-1])
     found: list[Window] = []
     for start in range(-(-first // every) * every, last + 1, every):
-        known = rows.labelled & (rows.close_ts + horizon <= start) & (rows.close_ts > start - walk.max_train_days * DAY)
-        train = np.flatnonzero(known)
-        if len(train) >= walk.min_train_days * BARS_PER_DAY:
+        window = window_at(rows, start, settings)
+        if window is not None:
             if found:
                 found[-1] = replace(found[-1], end=start)
-            found.append(Window(symbol, start, None, train))
+            found.append(window)
     return found
 
 
+def window_at(rows: Rows, start: int, settings: ModelsSettings) -> Window | None:
+    """Return the open-ended window that starts then, or None with too few rows to learn from."""
+    walk = settings.walk_forward
+    known = rows.labelled & (rows.known_ts <= start) & (rows.close_ts > start - walk.max_train_days * DAY)
+    train = np.flatnonzero(known).astype(np.int64)
+    # Counted in bars that the class owes: a stock has fewer of them in a day.
+    spanned = 0 if len(train) == 0 else int(rows.close_ts[train[-1]] - rows.close_ts[train[0]])
+    enough = spanned >= (walk.min_train_days - 1) * DAY and len(train) >= walk.min_train_days
+    return Window(rows.symbol, start, None, train) if enough else None
+
+
 def train_window(
-    name: str, model: models.Model, candles: Candles, rows: Rows, window: Window, settings: ModelsSettings
-) -> TrainedModel:
-    """Train one model on one window and measure it, in sample and on the hours it is then used for."""
-    x, y = rows.x[window.train], rows.y[window.train]
-    artefact = model.fit(x, y, settings.seed)
+    name: str, model: models.Model, rows: Rows, window: Window, settings: ModelsSettings
+) -> Outcome | None:
+    """Train one model on one window and forecast the bars it is then used for; None without any row to learn from."""
+    train = window.train[rows.table.run[window.train] >= model.bars]
+    if len(train) < 2 * settings.horizon_bars:
+        return None
+    artefact = model.fit(rows.table, train, rows.y[train], settings.seed)
     fitted = model.load(artefact)
-    used = rows.labelled & (rows.close_ts >= window.start)
-    if window.end is not None:
-        used &= rows.close_ts < window.end
+    used = used_rows(rows, window, model.bars)
+    said = predict(fitted, rows.table, used, model.bars)
+    newest = train[-IN_SAMPLE_ROWS:]
     sha256 = digest(artefact)
-    closes = rows.close_ts[window.train]
     start = moment(window.start)
-    return TrainedModel(
+    trained = TrainedModel(
         model=name,
         version=f"{start:%Y%m%d}-{sha256[:8]}",
-        symbol=candles.symbol,
-        asset_class=candles.asset_class,
+        symbol=rows.symbol,
+        asset_class=rows.asset_class,
         horizon_hours=settings.horizon_hours,
-        trained_from=moment(closes[0]),
-        trained_through=moment(closes[-1]),
+        trained_from=moment(rows.close_ts[train[0]]),
+        trained_through=moment(rows.close_ts[train[-1]]),
         valid_from=start,
         valid_until=None if window.end is None else moment(window.end),
         features_hash=features.features_hash(),
-        params={**settings.models[name].params, "seed": settings.seed},
+        params={**settings.models[name].params, "seed": settings.seed, "preset": settings.preset},
         metrics={
-            "in_sample": _errors(fitted, x, y, settings.horizon_bars),
-            "out_of_sample": _errors(fitted, rows.x[used], rows.y[used], settings.horizon_bars),
+            "in_sample": errors_of(
+                predict(fitted, rows.table, newest, model.bars).expected_return, rows.y[newest], settings.horizon_bars
+            ),
+            "out_of_sample": errors_of(said.expected_return, rows.y[used], settings.horizon_bars),
         },
         artefact=artefact,
         artefact_sha256=sha256,
     )
+    return Outcome(trained, used, said)
 
 
-def walk_forward(
-    candles: Mapping[str, Candles], settings: ModelsSettings, progress: Progress | None = None
-) -> Iterator[TrainedModel]:
-    """Train every model of every asset on every window, window by window within each asset."""
-    built = models.build_all(settings)
-    prepared = {symbol: rows_of(series, settings.horizon_bars) for symbol, series in candles.items()}
-    plan = [window for symbol, rows in prepared.items() for window in windows(symbol, rows, settings)]
-    done, total = 0, len(plan) * len(built)
-    for window in plan:
-        for name, model in built.items():
-            trained = train_window(name, model, candles[window.symbol], prepared[window.symbol], window, settings)
-            done += 1
-            if progress is not None:
-                progress(done, total, trained)
-            yield trained
+def used_rows(rows: Rows, window: Window, bars: int) -> Ints:
+    """Rows that the window's models forecast: closed in it, with the model's whole sequence."""
+    used = (rows.table.run >= bars) & (rows.close_ts >= window.start)
+    if window.end is not None:
+        used &= rows.close_ts < window.end
+    return np.flatnonzero(used).astype(np.int64)
+
+
+def predict(fitted: models.Fitted, table: Table, rows: Ints, bars: int) -> Prediction:
+    """Forecast many rows, laying out no more windows at once than fit into memory well."""
+    said = [fitted.predict(table.windows(rows[at : at + CHUNK], bars)) for at in range(0, len(rows), CHUNK)]
+    empty = np.empty(0)
+    return Prediction(
+        np.concatenate([empty, *(one.expected_return for one in said)]),
+        np.concatenate([empty, *(one.uncertainty for one in said)]),
+    )
 
 
 def training_span(settings: ModelsSettings) -> timedelta:
     """Say how much past the newest window needs, its feature windows included."""
     days = settings.walk_forward.max_train_days + settings.walk_forward.retrain_days + 1
-    return timedelta(days=days, hours=features.WINDOW)
+    return timedelta(days=days, seconds=2 * features.WINDOW * settings.bar_seconds)
 
 
-def _errors(fitted: models.Fitted, x: Floats, y: Floats, horizon_bars: int) -> dict[str, Any] | None:
-    if len(x) == 0:
+def errors_of(expected: Floats, realised: Floats, horizon_bars: int) -> dict[str, Any] | None:
+    """Measure forecasts beside the random walk, as the registry keeps it; None without any row."""
+    if len(expected) == 0:
         return None
-    errors = measure(fitted.predict(x).expected_return, y, horizon_bars)
+    errors = measure(expected, realised, horizon_bars)
     return None if errors is None else asdict(errors)

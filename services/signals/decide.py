@@ -43,6 +43,7 @@ class _Leaning:
     action: Action
     threshold: float
     reason: str
+    explores: bool = False
 
 
 def decide(
@@ -54,12 +55,15 @@ def decide(
     scores = {
         f.symbol: abs(f.expected_return) * f.confidence * params.settings.risk_weights.get(f.symbol, 1.0)
         for f in forecasts.forecasts
-        if f.symbol in state.enabled and _opens(leanings[f.symbol].action, params.assets[f.symbol])
+        if f.symbol in state.enabled
+        and _opens(leanings[f.symbol].action, params.assets[f.symbol])
+        and not leanings[f.symbol].explores
     }
     settings = params.settings
     weights, cash = allocate(
         scores, min_weight=settings.min_weight, max_weight=settings.max_weight, min_cash=settings.min_cash
     )
+    weights, cash = _explore(weights, cash, forecasts, leanings, state, params)
     targets = tuple(
         _target(forecasts, f, leanings[f.symbol], weights.get(f.symbol), f.symbol in state.enabled, params)
         for f in forecasts.forecasts
@@ -86,7 +90,40 @@ def _lean(f: Forecast, params: SignalParams) -> _Leaning:
         return _Leaning("BUY", threshold, f"expects {expected}, at least {threshold:.3%}")
     if f.expected_return <= -threshold:
         return _Leaning("SELL", threshold, f"expects {expected}, at most -{threshold:.3%}")
+    explored = params.settings.paper_exploration
+    if explored is not None and f.confidence >= explored.min_confidence and f.expected_return != 0.0:
+        text = (
+            f"explores on paper: expects {expected}, below {threshold:.3%}, but confidence {f.confidence:.2f} is at "
+            f"least {explored.min_confidence:.2f}"
+        )
+        return _Leaning("BUY" if f.expected_return > 0.0 else "SELL", threshold, text, explores=True)
     return _Leaning("HOLD", threshold, f"expects {expected}, within ±{threshold:.3%}")
+
+
+def _explore(
+    weights: dict[str, float],
+    cash: float,
+    forecasts: ForecastsMade,
+    leanings: Mapping[str, _Leaning],
+    state: SignalState,
+    params: SignalParams,
+) -> tuple[dict[str, float], float]:
+    """Give each explored asset the smallest weight, out of the cash above the reserve, the most confident first."""
+    settings = params.settings
+    explored = [
+        f
+        for f in forecasts.forecasts
+        if leanings[f.symbol].explores
+        and f.symbol in state.enabled
+        and _opens(leanings[f.symbol].action, params.assets[f.symbol])
+    ]
+    given = dict(weights)
+    for f in sorted(explored, key=lambda f: (-f.confidence, f.symbol)):
+        if cash - settings.min_weight < settings.min_cash - 1e-12:
+            break
+        given[f.symbol] = settings.min_weight
+        cash -= settings.min_weight
+    return given, cash
 
 
 def _opens(action: Action, asset: Asset) -> bool:
@@ -102,7 +139,8 @@ def _target(
         weight = 0.0
         if share is not None:
             weight = share if leaning.action == "BUY" else -share
-            reasons.append(f"score gives {share:.1%} of the portfolio")
+            what = "the smallest weight," if leaning.explores else "score gives"
+            reasons.append(f"{what} {share:.1%} of the portfolio")
         elif not enabled:
             reasons.append("not enabled for trading: collected and researched only")
         elif leaning.action == "SELL" and "short" not in params.assets[f.symbol].sides:

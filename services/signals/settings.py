@@ -7,6 +7,15 @@ from pydantic import Field, model_validator
 from services.domain.assets import Section
 
 
+class Exploration(Section):
+    """Paper trades below the threshold: calibrated forecasts rarely reach it, and without trades nothing is measured.
+
+    The smallest weight, and only the asset's most confident forecasts. What they lose is the price of a record.
+    """
+
+    min_confidence: float = Field(gt=0, le=1)
+
+
 class SignalSettings(Section):
     """Fractions: 0.10 is 10 %. Thresholds of single assets stand in ``assets_config.yaml``."""
 
@@ -20,6 +29,8 @@ class SignalSettings(Section):
     min_cash: float = Field(ge=0, lt=1)
     risk_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """Multiplies an asset's score; 1 where it is not named."""
+    paper_exploration: Exploration | None = None
+    """None: no order below the threshold. Never in live trading."""
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> "SignalSettings":

@@ -8,7 +8,8 @@ from typing import Any
 
 from services.execution.service import load_stage as execution
 from services.inference.service import load_stage as inference
-from services.ingestion.clock import ClockStage, wall_clock
+from services.ingestion.clock import load_stage as clock
+from services.ingestion.clock import wall_clock
 from services.kernel.config import config_version
 from services.kernel.database import Connection
 from services.kernel.stage import LoopSettings, Stage, StageLoop
@@ -33,8 +34,8 @@ class Platform:
     def stages(self) -> list[Stage[Any]]:
         """Make every stage with its configuration; raises ConfigError."""
         return [
-            ClockStage(now=wall_clock if self.live else None),
-            inference(self.config),
+            clock(wall_clock if self.live else None, self.config),
+            inference(self.config, replay=not self.live),
             signals(self.config),
             risk(self.config),
             execution(self.config),

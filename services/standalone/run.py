@@ -18,6 +18,7 @@ from services.gateway.api import create_app
 from services.gateway.settings import Info
 from services.gateway.tokens import Tokens, create_tokens_file
 from services.inference import settings as inference_settings
+from services.inference.trainer import follow
 from services.ingestion.live import run_family
 from services.ingestion.settings import FAMILIES, DataSources
 from services.kernel.config import config_version, load
@@ -32,10 +33,8 @@ from services.standalone.platform import Platform, run_until
 from services.standalone.replay import Recorded, claim, deliver, read, wait_for_end
 from services.standalone.screen import Screen
 
-POLL_SECONDS = 2.0
 POOL_SIZE = 16
 """Each stage and the source keep one connection for their lock; the API and the work of a round need more."""
-DAY_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Wanted:
 async def run(wanted: Wanted, started: servers.Servers, screen: Screen) -> None:
     """Run until the replay is over (and the API until Ctrl-C), or live for ever."""
     assets = load(AssetsConfig, ASSETS_FILE)
-    configured = inference_settings.load()
+    configured = inference_settings.load(timeframe=assets.timeframe, replay=not wanted.live)
     recorded = None if wanted.live else read(wanted.source or Path("sample"), assets, wanted.since, wanted.until)
     screen.step("schema", migrate(started.database_url))
     async with _platform(wanted, started) as platform:
@@ -75,7 +74,7 @@ async def _replay(platform: Platform, recorded: Recorded, configured: Any, scree
     screen.recorded(recorded)
     with screen.training() as tell:
         trained = await training.train(platform.pool, recorded.series, configured, tell)
-    screen.step("models", f"{len(trained)} trained by walk-forward, each on hours before those it forecasts")
+    screen.step("models", f"{len(trained)} trained by walk-forward, each on bars before those it forecasts")
     loops = [loop.run for loop in platform.loops()]
     shown = _show(platform, recorded, configured, screen, wanted)
     await run_until(shown, [*loops, lambda: deliver(platform, recorded, config_version())])
@@ -86,7 +85,7 @@ async def _show(platform: Platform, recorded: Recorded, configured: Any, screen:
     with screen.replaying(recorded) as progress:
         await _follow(platform, recorded, progress)
     async with platform.pool.acquire() as conn:
-        screen.result(await summary.summarise(conn, configured.horizon_hours), recorded)
+        screen.result(await summary.summarise(conn, configured.timeframe, configured.horizon_bars), recorded)
     if wanted.serve:
         screen.serving(wanted.port, wanted.data)
         await asyncio.Event().wait()
@@ -112,28 +111,16 @@ async def _follow(platform: Platform, recorded: Recorded, progress: Any) -> None
 
 async def _live(platform: Platform, assets: AssetsConfig, screen: Screen, wanted: Wanted) -> None:
     sources = load(DataSources, "data_sources.yaml")
-    screen.live(wanted.port, wanted.data)
+    screen.live(assets.timeframe, wanted.port, wanted.data)
     async with asyncio.TaskGroup() as group:
         for loop in platform.loops():
             group.create_task(loop.run())
         for family in FAMILIES:
             deliver_family = partial(run_family, platform.pool, platform.redis, assets, sources, family, os.environ)
             group.create_task(outlast(f"ingestion-{family}", deliver_family))
-        group.create_task(_train_daily(platform, screen))
-
-
-async def _train_daily(platform: Platform, screen: Screen) -> None:
-    """Train once the history is there, then every day; inference takes new models up by itself."""
-    configured = inference_settings.load()
-    while True:
-        async with platform.pool.acquire() as conn:
-            ready = await conn.fetchval("select exists (select from stage_state where stage = 'ingestion-crypto')")
-        if not ready:
-            await asyncio.sleep(POLL_SECONDS)
-            continue
-        trained = await training.train_on_stored(platform.pool, configured, lambda *_: None)
-        screen.step("models", f"{len(trained)} trained by walk-forward on the stored candles")
-        await asyncio.sleep(DAY_SECONDS)
+        classes = {symbol: asset.asset_class for symbol, asset in assets.assets.items()}
+        configured = inference_settings.load(timeframe=assets.timeframe)
+        group.create_task(outlast("trainer", lambda: follow(platform.pool, classes, configured)))
 
 
 @contextlib.asynccontextmanager

@@ -27,11 +27,12 @@ class ReplayProgress:
         self.progress = progress
         self.task = task
         self.begins = recorded.span.begins
+        self.step = recorded.step
 
     def reached(self, ts: datetime | None) -> None:
         """Move the bar to the slice that execution has settled."""
         if ts is not None:
-            self.progress.update(self.task, completed=int((ts - self.begins).total_seconds()) // 3600)
+            self.progress.update(self.task, completed=(ts - self.begins) // self.step)
 
     def line(self, books: Any, trades: Any) -> None:
         """Say how the books stand."""
@@ -60,12 +61,12 @@ class Screen:
             self.console.print(f"  left out: {name} {why}", highlight=False)
 
     @contextlib.contextmanager
-    def training(self) -> Iterator[Tell]:
-        """Show the training's progress."""
-        with self._progress("training") as (progress, task):
+    def training(self, doing: str = "training") -> Iterator[Tell]:
+        """Show the progress of the training, or of what else is done piece by piece."""
+        with self._progress(doing) as (progress, task):
 
             def tell(done: int, total: int, name: str) -> None:
-                progress.update(task, completed=done, total=total, description=f"training {name}")
+                progress.update(task, completed=done, total=total, description=f"{doing} {name}")
 
             yield tell
 
@@ -101,7 +102,7 @@ class Screen:
         table.add_row("largest drawdown", f"{summary.max_drawdown:.2%}")
         table.add_row("orders", ", ".join(f"{n} {status}" for status, n in summary.orders.items()) or "none")
         self.console.print(table)
-        self.console.print("\n[bold]Forecasts beside the random walk, same hours[/]")
+        self.console.print("\n[bold]Forecasts beside the random walk, same slices[/]")
         for _, words in summary.forecasts.values():
             self.console.print(f"  {words}", highlight=False, soft_wrap=True)
         self.readiness(summary.readiness)
@@ -124,9 +125,9 @@ class Screen:
         ):
             self.console.print(line, highlight=False, soft_wrap=True)
 
-    def live(self, port: int, data: Path) -> None:
+    def live(self, timeframe: str, port: int, data: Path) -> None:
         """Say that the live feed is followed."""
-        self.step("live", "public exchange candles, paper money; a slice closes every hour")
+        self.step("live", f"public exchange candles, paper money; a slice closes with every {timeframe} bar")
         self.serving(port, data)
 
     @contextlib.contextmanager

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from services.domain.candles import Timeframe, Times
 from services.domain.performance import profit_factor
 from services.inference.evaluate import ForecastErrors, measure, verdict
 from services.kernel.database import Connection
+from services.research.outcomes import outcomes
 
 BOOKS = """
 select ts, equity, cash, fees, open_positions,
@@ -33,14 +35,16 @@ select max(1 - equity / peak) from (
 ) e
 """
 
-# Forecasts beside what came: the bar that closes at the horizon's end.
+# Forecasts, and the bars they spoke of; what came is the close at the horizon's end in the market's own bars.
 FORECASTS = """
-select f.symbol, f.expected_return, ln(c.close / f.close)
-from forecasts f
-join candles c on c.symbol = f.symbol and c.timeframe = '1h'
-    and c.ts = f.ts + make_interval(hours => f.horizon_hours - 1)
-where f.expected_return <> 0
-order by f.symbol, f.ts
+select symbol, asset_class, extract(epoch from ts)::bigint, expected_return, close
+from forecasts where expected_return <> 0 order by symbol, ts
+"""
+CANDLES = """
+select c.symbol, extract(epoch from c.ts)::bigint, c.close
+from candles c join run r using (timeframe)
+where c.symbol = any($1::text[]) and c.ts >= to_timestamp($2) - r.timeframe::interval * 2
+order by c.symbol, c.ts
 """
 
 READINESS = """
@@ -70,7 +74,7 @@ class Summary:
     readiness: list[dict[str, Any]]
 
 
-async def summarise(conn: Connection, horizon_hours: int) -> Summary | None:
+async def summarise(conn: Connection, timeframe: Timeframe, horizon_bars: int) -> Summary | None:
     """Read the summary; None before the first slice is settled."""
     books = await conn.fetchrow(BOOKS)
     if books is None:
@@ -88,18 +92,37 @@ async def summarise(conn: Connection, horizon_hours: int) -> Summary | None:
         profit_factor=profit_factor(float(trades["won"]), float(trades["lost"])),
         max_drawdown=float(await conn.fetchval(DRAWDOWN) or 0),
         orders={row[0]: row[1] for row in await conn.fetch(ORDERS)},
-        forecasts=_errors(await conn.fetch(FORECASTS), horizon_hours),
+        forecasts=await _forecasts(conn, timeframe, horizon_bars),
         readiness=[dict(row) for row in await conn.fetch(READINESS)],
     )
 
 
-def _errors(rows: list[Any], horizon_hours: int) -> dict[str, tuple[ForecastErrors | None, str]]:
-    by_symbol: dict[str, list[tuple[float, float]]] = {}
-    for symbol, expected, realised in rows:
-        by_symbol.setdefault(symbol, []).append((expected, realised))
+async def _forecasts(
+    conn: Connection, timeframe: Timeframe, horizon_bars: int
+) -> dict[str, tuple[ForecastErrors | None, str]]:
+    """Measure each symbol's forecasts beside what came."""
+    made = _by_symbol(await conn.fetch(FORECASTS))
+    if not made:
+        return {}
+    since = min(int(rows[0][2]) for rows in made.values())
+    stored = _by_symbol(await conn.fetch(CANDLES, list(made), since))
     found = {}
-    for symbol, pairs in by_symbol.items():
-        columns = np.array(pairs, dtype=np.float64)
-        errors = measure(columns[:, 0], columns[:, 1], horizon_hours)
-        found[symbol] = (errors, verdict(symbol, errors, horizon_hours))
+    for symbol, rows in made.items():
+        bars = stored.get(symbol, [])
+        ts, close = _whole(bars, 1), np.array([bar[2] for bar in bars], dtype=np.float64)
+        realised = outcomes(rows[0][1], timeframe, ts, close, _whole(rows, 2), horizon_bars)
+        expected = np.array([row[3] for row in rows], dtype=np.float64)
+        errors = measure(expected, realised, horizon_bars)
+        found[symbol] = (errors, verdict(symbol, errors, horizon_bars))
     return found
+
+
+def _by_symbol(rows: list[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(row)
+    return found
+
+
+def _whole(rows: list[Any], column: int) -> Times:
+    return np.array([row[column] for row in rows], dtype=np.int64)

@@ -1,48 +1,46 @@
-"""Train models by walk-forward, on a folder's candles or on stored ones, and register them."""
+"""Train by walk-forward, on a folder's candles or on stored ones, and register the models."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 
-from services.inference import features, settings, store, training
+from services.domain.assets import ASSETS_FILE, AssetsConfig
+from services.inference import settings, store, trainer
+from services.inference.market import Market
+from services.inference.parallel import cores
 from services.inference.registry import TrainedModel
-from services.inference.series import Candles
+from services.inference.retraining import Tell
+from services.inference.walk_forward import walk_forward
 from services.ingestion.files import CandleFile
+from services.kernel.config import load
 from services.kernel.database import Connection
-from services.research.history import for_inference
+from services.research.history import market_of
 
-Tell = Callable[[int, int, str], None]
-"""Hears how many models are done, how many there are, and the newest one's name."""
-
-BAR = timedelta(hours=1)
+__all__ = ["Tell", "train", "train_on_stored"]
 
 
 async def train(
     pool: Connection, series: Sequence[CandleFile], configured: settings.ModelsSettings, tell: Tell
 ) -> list[TrainedModel]:
     """Train on recorded candles unless that is done already, register, and return all models."""
-    candles = for_inference(series)
-    return await _registered(pool, candles, configured) or await _train(pool, candles, configured, tell)
+    market = market_of(series, configured)
+    return await _registered(pool, market.candles, configured) or await _train(pool, market, configured, tell)
 
 
 async def train_on_stored(pool: Connection, configured: settings.ModelsSettings, tell: Tell) -> list[TrainedModel]:
-    """Train on the candles that the database holds and register what is new."""
-    async with pool.acquire() as conn:
-        spans = await store.candle_spans(conn, configured.timeframe)
-        if not spans:
-            return []
-        first, last = min(s[0] for s in spans.values()), max(s[1] for s in spans.values())
-        candles = await store.load_candles(conn, list(spans), configured.timeframe, first, last + BAR)
-    return await _train(pool, candles, configured, tell)
+    """Train on the candles that the database holds, as the scheduled training does, and register what is new."""
+    assets = load(AssetsConfig, ASSETS_FILE)
+    classes = {symbol: asset.asset_class for symbol, asset in assets.assets.items()}
+    return (await trainer.train_stored(pool, classes, configured, datetime.now(UTC), tell)).models
 
 
 async def _train(
-    pool: Connection, candles: Mapping[str, Candles], configured: settings.ModelsSettings, tell: Tell
+    pool: Connection, market: Market, configured: settings.ModelsSettings, tell: Tell
 ) -> list[TrainedModel]:
     def heard(done: int, total: int, model: TrainedModel) -> None:
         tell(done, total, f"{model.symbol} {model.model} {model.version}")
 
-    trained = await asyncio.to_thread(lambda: list(training.walk_forward(candles, configured, heard)))
+    trained = await asyncio.to_thread(lambda: list(walk_forward(market, configured, heard, workers=cores())))
     async with pool.acquire() as conn, conn.transaction():
         await store.save_models(conn, trained)
     return trained
@@ -52,6 +50,4 @@ async def _registered(
     pool: Connection, symbols: Collection[str], configured: settings.ModelsSettings
 ) -> list[TrainedModel]:
     async with pool.acquire() as conn:
-        return await store.load_models(
-            conn, list(symbols), list(configured.models), features.features_hash(), configured.horizon_hours
-        )
+        return await trainer.registered(conn, list(symbols), configured)

@@ -1,12 +1,16 @@
 """Made-up candles and quick settings for the tests of inference."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from services.inference.series import BAR_SECONDS, Candles, Floats, Ints
+from services.inference.market import Market
+from services.inference.series import BAR_SECONDS, Candles, Ints
 from services.inference.settings import ModelsSettings
+
+LEADERS = {"crypto": ("BTC/USDT", "ETH/USDT")}
 
 START = 1_704_067_200
 """2024-01-01 00:00 UTC, in epoch seconds."""
@@ -28,17 +32,34 @@ QUICK_TREES: dict[str, Any] = {
 def quick_settings(models: Mapping[str, Any] | None = None, **walk_forward: int) -> ModelsSettings:
     """Settings whose models train in milliseconds on a few days."""
     walk = {"min_train_days": 3, "max_train_days": 6, "retrain_days": 2, **walk_forward}
-    lines = models or {"random_walk": {"weight": 0.0}, "lightgbm": {"weight": 1.0, "params": QUICK_TREES}}
+    lines = models or {"random_walk": {"counts": False}, "lightgbm": {"params": QUICK_TREES}}
     return ModelsSettings.model_validate(
         {
             "timeframe": "1h",
-            "horizon_hours": 12,
+            "horizon_bars": 12,
             "seed": 3,
+            "leaders": LEADERS,
             "walk_forward": walk,
             "confidence": {"history": 40, "at_least": 10},
+            "ensemble": {
+                "interval": 0.8,
+                "history_days": 30,
+                "min_days": 4,
+                "prior_slope": 0.5,
+                "prior_spread": 0.3,
+                "equal_share": 0.5,
+            },
+            "retraining": {"at_hour": 2, "every_days": 1, "holdout_days": 2, "tolerance": 0.0},
+            "preset": "quick",
+            "says": "quick models on a few days",
             "models": lines,
         }
     )
+
+
+def market(candles: Mapping[str, Candles]) -> Market:
+    """The candles with Bitcoin and Ether leading."""
+    return Market(candles, LEADERS)
 
 
 def walk(n: int, seed: int = 1, symbol: str = "BTC/USDT", start: int = START) -> Candles:
@@ -54,21 +75,22 @@ def walk(n: int, seed: int = 1, symbol: str = "BTC/USDT", start: int = START) ->
 
 def without(candles: Candles, rows: Ints) -> Candles:
     """The same candles with some rows missing."""
-    return Candles(
-        candles.symbol,
-        candles.asset_class,
-        *(np.delete(column, rows) for column in columns(candles)),
-    )
+    kept: dict[str, Any] = {name: np.delete(column, rows) for name, column in _by_name(candles).items()}
+    return replace(candles, **kept)
 
 
 def scaled(candles: Candles, after: int, factor: float) -> Candles:
     """The same candles with other prices and volumes from row ``after`` on."""
-    changed: list[Floats] = []
-    for column in columns(candles)[1:]:
-        other = column.astype(np.float64)
-        other[after:] = other[after:] * factor
-        changed.append(other)
-    return Candles(candles.symbol, candles.asset_class, candles.ts, *changed)
+    changed: dict[str, Any] = {}
+    for name, column in _by_name(candles).items():
+        if name != "ts":
+            changed[name] = column.astype(np.float64)
+            changed[name][after:] *= factor
+    return replace(candles, **changed)
+
+
+def _by_name(candles: Candles) -> dict[str, Any]:
+    return dict(zip(("ts", "open", "high", "low", "close", "volume"), columns(candles), strict=True))
 
 
 def columns(candles: Candles) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inference_cases import quick_settings, scaled, walk, without
+from inference_cases import market, quick_settings, scaled, walk, without
 
 from services.contracts.messages import ForecastsMade, SliceClosed, encode
 from services.inference.decide import ScoreHistory
@@ -13,17 +13,17 @@ from services.inference.features import WINDOW
 from services.inference.forecasting import UNTRAINED, Forecaster, slices_of
 from services.inference.registry import ModelError
 from services.inference.series import BAR_SECONDS, Candles, moment
-from services.inference.training import walk_forward
+from services.inference.walk_forward import walk_forward
 
 SETTINGS = quick_settings()
 CANDLES = {"BTC/USDT": walk(432), "ETH/USDT": walk(432, seed=2, symbol="ETH/USDT")}
-TRAINED = list(walk_forward(CANDLES, SETTINGS))
+TRAINED = list(walk_forward(market(CANDLES), SETTINGS))
 MOMENTS = [moment(ts + BAR_SECONDS) for ts in CANDLES["BTC/USDT"].ts[WINDOW - 4 :]]
 SLICES = slices_of(CANDLES, MOMENTS)
 
 
 def batched(candles: dict[str, Candles] = CANDLES, slices: list[SliceClosed] = SLICES) -> list[ForecastsMade]:
-    return Forecaster(SETTINGS, TRAINED).forecast(candles, slices, {})[0]
+    return Forecaster(SETTINGS, TRAINED).forecast(market(candles), slices, {})[0]
 
 
 def test_one_slice_at_a_time_gives_the_same_messages_as_all_at_once() -> None:
@@ -33,10 +33,10 @@ def test_one_slice_at_a_time_gives_the_same_messages_as_all_at_once() -> None:
     for i, one in enumerate(SLICES):
         newest = WINDOW - 4 + i
         window = {symbol: series.between(max(0, newest + 1 - WINDOW), newest + 1) for symbol, series in CANDLES.items()}
-        made, histories = forecaster.forecast(window, [one], histories)
+        made, histories = forecaster.forecast(market(window), [one], histories)
         alone += made
     assert [encode(message) for message in alone] == [encode(message) for message in batched()]
-    assert histories == Forecaster(SETTINGS, TRAINED).forecast(CANDLES, SLICES, {})[1]
+    assert histories == Forecaster(SETTINGS, TRAINED).forecast(market(CANDLES), SLICES, {})[1]
     assert any(forecast.confidence > 0.5 for message in alone for forecast in message.forecasts)
 
 
@@ -47,7 +47,7 @@ def test_any_split_into_batches_gives_the_same_messages(sizes: list[int]) -> Non
     made: list[ForecastsMade] = []
     histories: dict[str, ScoreHistory] = {}
     for size in [*sizes, len(SLICES)]:
-        part, histories = forecaster.forecast(CANDLES, SLICES[at : at + size], histories)
+        part, histories = forecaster.forecast(market(CANDLES), SLICES[at : at + size], histories)
         made += part
         at += size
     assert made == batched()
@@ -60,7 +60,7 @@ def test_later_candles_change_no_forecast(cut: int, factor: float, gone: bool) -
         symbol: series.between(0, cut) if gone else scaled(series, cut, factor) for symbol, series in CANDLES.items()
     }
     upto = [one for one in SLICES if one.ts.timestamp() <= CANDLES["BTC/USDT"].ts[cut - 1] + BAR_SECONDS]
-    theirs = Forecaster(SETTINGS, list(walk_forward(other, SETTINGS))).forecast(other, upto, {})[0]
+    theirs = Forecaster(SETTINGS, list(walk_forward(market(other), SETTINGS))).forecast(market(other), upto, {})[0]
     assert theirs == batched(slices=upto)
 
 
@@ -76,7 +76,8 @@ def test_each_slice_is_forecast_by_the_newest_model_trained_before_it() -> None:
                 assert model.valid_from <= message.ts
                 assert model.valid_until is None or message.ts < model.valid_until
                 versions.add(part.version)
-    assert len(versions) == len(TRAINED)
+    assert len(versions) == len([one for one in TRAINED if one.model != "ensemble"])
+    assert any(forecast.p_up is not None for message in batched() for forecast in message.forecasts)
 
 
 def test_before_any_training_only_the_random_walk_speaks() -> None:
@@ -103,14 +104,14 @@ def test_symbols_that_cannot_be_forecast_are_named_with_the_reason() -> None:
 
 def test_without_a_model_for_the_hour_the_symbol_is_missing() -> None:
     lines = {"lightgbm": SETTINGS.models["lightgbm"].model_dump()}
-    made, _ = Forecaster(quick_settings(lines), []).forecast(CANDLES, SLICES[10:11], {})
+    made, _ = Forecaster(quick_settings(lines), []).forecast(market(CANDLES), SLICES[10:11], {})
     assert {m.reason for m in made[0].missing} == {"no model was trained on hours before this slice"}
 
 
 def test_a_changed_artefact_stops_the_forecast() -> None:
     changed = [replace(model, artefact=model.artefact.replace(b"1", b"2", 1)) for model in TRAINED]
     with pytest.raises(ModelError, match="its artefact was changed after training"):
-        Forecaster(SETTINGS, changed).forecast(CANDLES, SLICES, {})
+        Forecaster(SETTINGS, changed).forecast(market(CANDLES), SLICES, {})
 
 
 def test_nothing_to_forecast_gives_an_empty_message() -> None:

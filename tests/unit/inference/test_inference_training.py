@@ -5,25 +5,26 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inference_cases import quick_settings, scaled, walk, without
+from inference_cases import market, quick_settings, scaled, walk, without
 
 from services.inference.features import WINDOW, features_hash
 from services.inference.registry import ModelError, TrainedModel, checked_artefact, digest
 from services.inference.series import BAR_SECONDS, forward_log_return
-from services.inference.training import rows_of, walk_forward, windows
+from services.inference.training import rows_of, windows
+from services.inference.walk_forward import walk_forward
 
 SETTINGS = quick_settings()
 HORIZON = timedelta(hours=12)
 
 
 def trained(n: int = 420, seed: int = 1) -> list[TrainedModel]:
-    return list(walk_forward({"BTC/USDT": walk(500, seed).between(0, n)}, SETTINGS))
+    return list(walk_forward(market({"BTC/USDT": walk(500, seed).between(0, n)}), SETTINGS))
 
 
 def test_no_training_label_reaches_into_the_window_it_forecasts() -> None:
     candles = walk(500)
-    rows = rows_of(candles, 12)
-    found = windows("BTC/USDT", rows, SETTINGS)
+    rows = rows_of(market({"BTC/USDT": candles}), "BTC/USDT", 12)
+    found = windows(rows, SETTINGS)
     assert len(found) > 3
     for window in found:
         closes = rows.close_ts[window.train]
@@ -51,7 +52,7 @@ def test_windows_start_at_midnight_and_do_not_move_when_data_grow() -> None:
 
 def test_windows_do_not_move_with_the_first_candle() -> None:
     whole, later = walk(500), walk(500).between(30, 500)
-    starts = [{m.valid_from for m in walk_forward({"BTC/USDT": c}, SETTINGS)} for c in (whole, later)]
+    starts = [{m.valid_from for m in walk_forward(market({"BTC/USDT": c}), SETTINGS)} for c in (whole, later)]
     assert starts[1] <= starts[0]
 
 
@@ -74,7 +75,7 @@ def test_later_candles_change_no_earlier_model(cut: int, factor: float, gone: bo
     known_by = int(candles.ts[cut - 1]) + BAR_SECONDS
 
     def models(which: object) -> list[tuple[str, str, bytes]]:
-        made = walk_forward({"BTC/USDT": which}, SETTINGS)  # type: ignore[dict-item]
+        made = walk_forward(market({"BTC/USDT": which}), SETTINGS)  # type: ignore[dict-item]
         return [(m.model, m.version, m.artefact) for m in made if m.valid_from.timestamp() <= known_by]
 
     assert models(candles) == models(later)
@@ -82,7 +83,7 @@ def test_later_candles_change_no_earlier_model(cut: int, factor: float, gone: bo
 
 def test_labels_look_ahead_in_time_and_not_in_rows() -> None:
     candles = without(walk(50), np.array([20]))
-    y = forward_log_return(candles.ts, candles.close, 12)
+    y = forward_log_return(candles, 12)
     assert np.isnan(y[8])
     assert y[9] == pytest.approx(np.log(candles.close[20] / candles.close[9]))
     assert np.isnan(y[-12:]).all()
@@ -90,7 +91,7 @@ def test_labels_look_ahead_in_time_and_not_in_rows() -> None:
 
 def test_too_short_a_history_trains_nothing() -> None:
     assert trained(WINDOW + 72) == []
-    assert list(walk_forward({"BTC/USDT": walk(0)}, SETTINGS)) == []
+    assert list(walk_forward(market({"BTC/USDT": walk(0)}), SETTINGS)) == []
 
 
 def test_every_model_is_measured_beside_the_random_walk_on_the_same_rows() -> None:
@@ -105,8 +106,11 @@ def test_every_model_is_measured_beside_the_random_walk_on_the_same_rows() -> No
 
 def test_progress_counts_every_model() -> None:
     seen: list[tuple[int, int]] = []
-    made = list(walk_forward({"BTC/USDT": walk(420)}, SETTINGS, lambda done, total, _: seen.append((done, total))))
-    assert seen == [(i + 1, len(made)) for i in range(len(made))]
+    made = list(
+        walk_forward(market({"BTC/USDT": walk(420)}), SETTINGS, lambda done, total, _: seen.append((done, total)))
+    )
+    fitted = [one for one in made if one.model != "ensemble"]
+    assert seen == [(i + 1, len(fitted)) for i in range(len(fitted))]
 
 
 def test_a_changed_artefact_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Forecasts become targets: thresholds, confidence, reasons, and whose word about enablement counts."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -164,3 +165,38 @@ def test_time_does_not_change_a_decision() -> None:
     _, now = decide(BOTH, forecasts_at(START, forecast(BTC, 0.02)), (), PARAMS)
     _, later = decide(BOTH, forecasts_at(START + timedelta(days=99), forecast(BTC, 0.02)), (), PARAMS)
     assert now.targets[0].weight == later.targets[0].weight
+
+
+def test_the_most_confident_forecasts_below_the_threshold_are_explored_at_the_smallest_weight() -> None:
+    target = only(forecast(BTC, 0.0008, 0.98))
+    assert (target.action, target.weight) == ("BUY", 0.10)
+    assert target.reasons == (
+        "explores on paper: expects +0.080% in 12 h, below 0.300%, but confidence 0.98 is at least 0.97",
+        "the smallest weight, 10.0% of the portfolio",
+    )
+    assert only(forecast(BTC, 0.0008, 0.96)).action == "HOLD"
+
+
+def test_without_exploration_nothing_below_the_threshold_is_bought() -> None:
+    strict = replace(PARAMS, settings=PARAMS.settings.model_copy(update={"paper_exploration": None}))
+    _, targets = decide(BOTH, forecasts_at(START, forecast(BTC, 0.0008, 0.99)), (), strict)
+    assert targets.targets[0].action == "HOLD"
+
+
+def test_exploration_takes_only_cash_that_the_reserve_and_the_signals_leave() -> None:
+    state = SignalState(enabled=(AVAX, BTC, ETH, SOL))
+    said = (
+        forecast(BTC, 0.02),
+        forecast(ETH, 0.02),
+        forecast(SOL, 0.001, 0.99),
+        forecast(AVAX, 0.0001, 0.98, uncertainty=0.02),
+    )
+    _, targets = decide(state, forecasts_at(START, *said), (), PARAMS)
+    weights = {target.symbol: target.weight for target in targets.targets}
+    assert weights[BTC] == weights[ETH] == 0.40
+    assert weights[SOL] is None
+    assert weights[AVAX] is None
+    assert targets.cash_weight == pytest.approx(PARAMS.settings.min_cash)
+    _, quiet = decide(state, forecasts_at(START, *said[2:]), (), PARAMS)
+    assert {target.symbol: target.weight for target in quiet.targets} == {SOL: 0.10, AVAX: 0.10}
+    assert quiet.cash_weight == pytest.approx(0.80)
