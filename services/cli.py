@@ -3,6 +3,7 @@
 That module is imported only when a command runs, for it brings everything with it and help should not wait.
 """
 
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from services.kernel import logging
+from services.kernel.config import TIMEFRAME_ENV
 from services.kernel.errors import ChloeError, ConfigError
 from services.kernel.settings import from_environment
 
@@ -25,6 +27,22 @@ phases_app = typer.Typer(no_args_is_help=True, help="The ladder of asset classes
 app.add_typer(phases_app, name="phases")
 
 From = Annotated[Path, typer.Option("--from", help="Folder with Parquet or CSV candles, one file a symbol.")]
+
+
+def use_timeframe(value: str | None) -> None:
+    """Override the declared timeframe for everything in this process."""
+    if value is not None:
+        os.environ[TIMEFRAME_ENV] = value
+
+
+Bars = Annotated[
+    str | None,
+    typer.Option(
+        "--timeframe",
+        callback=use_timeframe,
+        help="Bars to run on: 1m, 1h or 1d; default: CHLOE_TIMEFRAME, else what assets_config.yaml says.",
+    ),
+]
 Since = Annotated[str | None, typer.Option(help="First hour to trade, as a UTC date or time.")]
 Until = Annotated[str | None, typer.Option(help="End (not included), as a UTC date or time.")]
 Data = Annotated[Path, typer.Option(envvar="CHLOE_DATA_DIR", help="Folder of the embedded servers' data.")]
@@ -43,6 +61,7 @@ def standalone(
     source: From = SAMPLE,
     since: Since = None,
     until: Until = None,
+    timeframe: Bars = None,
     live: Annotated[bool, typer.Option("--live", help="Follow the exchange's public candles instead.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove what earlier runs stored and start over.")] = False,
     stop: Annotated[bool, typer.Option("--exit", help="Stop after the replay instead of serving the API.")] = False,
@@ -60,6 +79,7 @@ def replay(
     source: From = SAMPLE,
     since: Since = None,
     until: Until = None,
+    timeframe: Bars = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove what an earlier replay stored.")] = False,
     data: Annotated[Path, typer.Option(help="Folder of the embedded servers' data.")] = Path("var/replay"),
 ) -> None:
@@ -74,6 +94,7 @@ def backtest(
     source: From = SAMPLE,
     since: Since = None,
     until: Until = None,
+    timeframe: Bars = None,
     ledger: Annotated[Path | None, typer.Option(help="Write the round trips here, one JSON line each.")] = None,
     fills: Annotated[Path | None, typer.Option(help="Write the fills here, one JSON line each.")] = None,
     as_json: AsJson = False,
@@ -89,6 +110,7 @@ def train(
     source: Annotated[
         Path | None, typer.Option("--from", help="Folder with candles; default: the stored ones.")
     ] = None,
+    timeframe: Bars = None,
 ) -> None:
     """Train the models by walk-forward, on stored candles or a folder's, and register them in the database."""
     from services import commands
@@ -222,6 +244,48 @@ def diagnose(symbol: str, data: Data = DATA, as_json: AsJson = False) -> None:
     from services import feed_commands
 
     feed_commands.diagnose(data, symbol, as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    symbols: Annotated[list[str] | None, typer.Argument(help="Assets to judge; default: all in the folder.")] = None,
+    source: From = SAMPLE,
+    since: Since = None,
+    until: Until = None,
+    timeframe: Bars = None,
+    html: Annotated[Path | None, typer.Option(help="Write the report here, as one page with plots.")] = None,
+    to_json: Annotated[Path | None, typer.Option("--json", help="Write the report here, as JSON.")] = None,
+    trades: Annotated[Path | None, typer.Option(help="Judge these round trips too: a ledger, one a line.")] = None,
+) -> None:
+    """Judge walk-forward forecasts beside the random walk: errors, calibration, edges after costs, in plain words."""
+    from services import forecast_commands
+
+    forecast_commands.evaluate(symbols or [], source, moment(since), moment(until), html, to_json, trades)
+
+
+@app.command()
+def leaktest(source: From = SAMPLE, as_json: AsJson = False) -> None:
+    """Plant leaks of the future in the forecasts: each has to be caught, the clean pipeline accused of none."""
+    from services import forecast_commands
+
+    if not forecast_commands.leaktest(source, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command("features")
+def list_features(as_json: AsJson = False) -> None:
+    """List every feature: its formula, what it reads, how many bars it looks back, and its unit."""
+    from services import forecast_commands
+
+    forecast_commands.features(as_json=as_json)
+
+
+@app.command("models")
+def list_models(data: Data = DATA, as_json: AsJson = False) -> None:
+    """List the configured models, and the newest registered ones of a platform's data folder."""
+    from services import forecast_commands
+
+    forecast_commands.models(data, as_json=as_json)
 
 
 def moment(text: str | None) -> datetime | None:

@@ -13,9 +13,10 @@ from services.contracts.messages import Fill, ForecastsMade
 from services.domain.ledger import fills_jsonl
 from services.inference import settings as inference_settings
 from services.inference.forecasting import Forecaster, slices_of
+from services.inference.market import Market
 from services.inference.series import Candles, epoch
 from services.inference.settings import ModelsSettings
-from services.inference.training import walk_forward
+from services.inference.walk_forward import walk_forward
 from services.ingestion.files import read_folder
 from services.research.backtest import backtest
 from services.research.parameters import load_parameters
@@ -54,20 +55,25 @@ def recorded() -> dict[str, Candles]:
 
 @pytest.fixture(scope="module")
 def quick() -> ModelsSettings:
-    declared = inference_settings.load().model_dump()
+    declared = inference_settings.load(replay=True).model_dump()
     declared["walk_forward"] = {"min_train_days": 10, "max_train_days": 30, "retrain_days": 7}
     declared["confidence"] = {"history": 200, "at_least": 20}
-    declared["models"]["lightgbm"]["params"] |= {"rounds": 5, "rows_per_leaf": 20, "learning_rate": 0.3}
+    declared["ensemble"] |= {"min_days": 10, "history_days": 30}
+    # One of each kind: the walk, trees, a net on a sequence.
+    kept = ("random_walk", "lightgbm", "multi_task")
+    declared["models"] = {name: line for name, line in declared["models"].items() if name in kept}
+    declared["models"]["lightgbm"]["params"] |= {"rounds": 5, "rows_per_leaf": 20, "learning_rate": 0.3, "l2": 50.0}
+    declared["models"]["multi_task"]["params"] |= {"epochs": 2, "stride": 4, "pull": 0.0}
     return ModelsSettings.model_validate(declared)
 
 
 def trade(candles: Mapping[str, Candles], quick: ModelsSettings) -> Outcome:
     """Features, training, forecasts, and the ledger of a back-test."""
-    trained = list(walk_forward(candles, quick))
+    trained = list(walk_forward(Market(candles, quick.leaders), quick))
     newest = max(int(s.ts[-1]) for s in candles.values() if len(s.ts))
     hours = int((datetime.fromtimestamp(newest, UTC) + HOUR - TRADED) / HOUR)
     slices = slices_of(candles, [TRADED + n * HOUR for n in range(1, hours + 1)])
-    forecasts, _ = Forecaster(quick, trained).forecast(candles, slices, {})
+    forecasts, _ = Forecaster(quick, trained).forecast(Market(candles, quick.leaders), slices, {})
     result = backtest(zip(slices, forecasts, strict=True), load_parameters(), CONFIGURED)
     return Outcome(forecasts, result.fills, list(result.equity))
 
