@@ -19,7 +19,7 @@ def measure() -> tuple[int, float]:
     parameters = load_parameters()
     recorded = read(SAMPLE, load(AssetsConfig, ASSETS_FILE), None, None)
     closed = slices(recorded.series, recorded.span)
-    history = list(zip(closed, forecasts(recorded.series, closed, inference_settings.load()), strict=True))
+    history = list(zip(closed, forecasts(recorded.series, closed, inference_settings.load(replay=True)), strict=True))
     best = float("inf")
     for _ in range(3):
         begun = time.perf_counter()

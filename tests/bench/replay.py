@@ -30,7 +30,7 @@ async def replay(started: servers.Servers, folder: Path) -> dict[str, float]:
         await seed(conn, load_params())
         await claim(conn, recorded, "1h")
     begun = time.perf_counter()
-    await training.train(pool, recorded.series, inference_settings.load(), lambda *_: None)
+    await training.train(pool, recorded.series, inference_settings.load(replay=True), lambda *_: None)
     trained = time.perf_counter()
     platform = Platform(pool, redis, folder / "reports", live=False)
     await run_until(

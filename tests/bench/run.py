@@ -22,7 +22,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import api, decisions, ingestion, load
+from bench import api, decisions, features, forecasting, ingestion, load
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,13 +33,13 @@ Line = tuple[str, str, str, bool | None]
 def main() -> None:
     """Run all or the named benchmarks and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.run")
-    parser.add_argument("only", nargs="*", choices=[*BENCHES, []], help="default: all")
+    parser.add_argument("only", nargs="*", choices=[*BENCHES, *BY_NAME, []], help="default: all but the last")
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
     lines: list[Line] = []
     for name in wanted.only or BENCHES:
         print(f"running {name} …", file=sys.stderr)  # noqa: T201
-        lines += BENCHES[name]()
+        lines += (BENCHES | BY_NAME)[name]()
     cores, memory = os.cpu_count(), psutil.virtual_memory().total / 2**30
     title = f"{cores} cores, {memory:.0f} GiB, Python {machine.python_version()}, {machine.machine()}"
     if wanted.json:
@@ -148,6 +148,63 @@ def bench_api() -> list[Line]:
     return [(what, f"p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms", "p99 < 25 ms", p99 < 0.025)]
 
 
+def bench_features() -> list[Line]:
+    """Compute two years of features beside the same indicators from ``ta``, and one step of 32 assets."""
+    speed = features.measure()
+    same, whole = speed.ta / speed.shared, speed.ta / speed.all
+    return [
+        (
+            f"all {features.COUNT} features of {features.HOURS:,} hours of one asset, one core",
+            f"{speed.all * 1e3:.0f} ms",
+            "< 500 ms",
+            speed.all < 0.5,
+        ),
+        (
+            f"the {len(features.INDICATORS)} of them that `ta` has, ours beside `ta`",
+            f"{speed.shared * 1e3:.0f} ms, {speed.ta * 1e3:,.0f} ms: {same:.0f} times faster",
+            ">= 5 times faster",
+            same >= 5,
+        ),
+        ("the middle one of them, each computed alone", f"{speed.median:.0f} times faster", "", None),
+        (f"all {features.COUNT} of ours beside those of `ta`", f"{whole:.0f} times faster", "", None),
+        (
+            f"features of the newest bar of {features.ASSETS} assets, leaders and values included",
+            f"{speed.one_step * 1e3:.1f} ms",
+            "< 50 ms",
+            speed.one_step < 0.05,
+        ),
+    ]
+
+
+def bench_forecast() -> list[Line]:
+    """Forecast one slice after the other of 32 assets, each with seven models of its own and of full size."""
+    seen = forecasting.one_slice()
+    return [
+        (
+            f"forecasts of one slice of {forecasting.ASSETS} assets ({seen.parts} parts, features included), one core",
+            f"p50 {seen.p50 * 1e3:.0f} ms, p99 {seen.p99 * 1e3:.0f} ms",
+            "p99 < 250 ms",
+            seen.p99 < 0.25,
+        ),
+        ("the first one after models were loaded", f"{seen.first * 1e3:.0f} ms", "", None),
+    ]
+
+
+def bench_training() -> list[Line]:
+    """Train the six models of one asset on two years of hours, of full size."""
+    six = ("random_forest", "xgboost", "lightgbm", "lstm", "transformer", "multi_task")
+    took, _ = forecasting.train_one_asset(six)
+    what = f"training six models of one asset, {forecasting.HOURS:,} hours"
+    return [(what, f"{took:.0f} s", "< 420 s", took < 420)]
+
+
+def bench_informer() -> list[Line]:
+    """Train the Informer of one asset on two years of hours, of full size; only when asked for by name."""
+    took, _ = forecasting.train_one_asset(("informer",))
+    what = f"training the Informer of one asset, {forecasting.HOURS:,} hours"
+    return [(what, f"{took:.0f} s", "< 1,200 s", took < 1200)]
+
+
 def bench_load() -> list[Line]:
     """Put a day of 32 assets' one-minute candles through ingestion."""
     day = asyncio.run(load.measure())
@@ -165,8 +222,14 @@ def bench_load() -> list[Line]:
     ]
 
 
+BY_NAME: dict[str, Callable[[], list[Line]]] = {"informer": bench_informer}
+"""Takes minutes, so only when asked for."""
+
 BENCHES: dict[str, Callable[[], list[Line]]] = {
     "backtest": bench_backtest,
+    "features": bench_features,
+    "forecast": bench_forecast,
+    "training": bench_training,
     "ingestion": bench_ingestion,
     "load": bench_load,
     "api": bench_api,
