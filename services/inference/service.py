@@ -57,7 +57,7 @@ class InferenceStage:
 
     async def handle(self, conn: Connection, events: list[SliceClosed]) -> list[Message]:
         """Forecast and store."""
-        await self._refresh_models(conn)
+        await self._refresh_models(conn, events[0].ts)
         market = await self._market(conn, events)
         made, histories = self.forecaster.forecast(market, events, self.histories)
         await store.insert_forecasts(conn, made)
@@ -92,8 +92,11 @@ class InferenceStage:
         values = await context_store.load_values(conn, symbols, start, end)
         return Market(candles, self.settings.leaders, values.market, values.of)
 
-    async def _refresh_models(self, conn: Connection) -> None:
-        """Load the registry again when training has added to it, or a person has taken a model back."""
+    async def _refresh_models(self, conn: Connection, since: datetime) -> None:
+        """Load the registry again when training has added to it, or a person has taken a model back.
+
+        Of old versions only those in use at ``since``: years of walks forward would not fit into memory.
+        """
         newest = await store.registry_version(conn)
         if newest == self._registry:
             return
@@ -104,6 +107,7 @@ class InferenceStage:
             features.features_hash(),
             self.settings.horizon_hours,
             self.settings.preset,
+            since,
         )
         self.forecaster = Forecaster(self.settings, trained)
         self._registry = newest

@@ -27,10 +27,14 @@ POLL_SECONDS = 30.0
 
 
 async def stored_market(
-    conn: Connection, symbols: Sequence[str], classes: dict[str, str], configured: ModelsSettings, since: datetime
+    conn: Connection,
+    symbols: Sequence[str],
+    classes: dict[str, str],
+    configured: ModelsSettings,
+    since: datetime,
+    until: datetime,
 ) -> Market:
-    """Read the candles and values that features of these symbols need, from ``since`` on."""
-    until = datetime.now(UTC)
+    """Read the candles and values that features of these symbols need, of [since, until)."""
     wanted = with_leaders(symbols, classes, configured.leaders)
     declared = load(CorporateActions, CORPORATE_ACTIONS_FILE)
     splits = dated_splits(declared.actions, configured.timeframe)
@@ -39,8 +43,10 @@ async def stored_market(
     return Market(candles, configured.leaders, values.market, values.of)
 
 
-async def registered(conn: Connection, symbols: Sequence[str], configured: ModelsSettings) -> list[TrainedModel]:
-    """Read the models in use of these features, this horizon and this preset."""
+async def registered(
+    conn: Connection, symbols: Sequence[str], configured: ModelsSettings, since: datetime | None = None
+) -> list[TrainedModel]:
+    """Read the models in use of these features, this horizon and this preset, from ``since`` on (None: all)."""
     return await store.load_models(
         conn,
         symbols,
@@ -48,6 +54,7 @@ async def registered(conn: Connection, symbols: Sequence[str], configured: Model
         features.features_hash(),
         configured.horizon_hours,
         configured.preset,
+        since,
     )
 
 
@@ -59,11 +66,13 @@ async def train_stored(
         spans = await store.candle_spans(conn, configured.timeframe)
         if not spans:
             return Retrained([], {})
-        known = await registered(conn, list(spans), configured)
+        # A challenge looks at the version in use when the holdout began, a blend at the forecasts of its history.
+        back = timedelta(days=configured.retraining.holdout_days + configured.ensemble.history_days)
+        known = await registered(conn, list(spans), configured, now - back)
         since = min(first for first, _ in spans.values())
         if known:
             since = max(since, now - retraining.span(configured))
-        market = await stored_market(conn, list(spans), classes, configured, since)
+        market = await stored_market(conn, list(spans), classes, configured, since, now)
     made = await asyncio.to_thread(retraining.retrain, market, known, list(spans), now, configured, tell, cores())
     async with pool.acquire() as conn, conn.transaction():
         await store.save_models(conn, made.models)

@@ -51,7 +51,7 @@ def forecast(data: EttData, seed: int, budget: Budget, say: Say) -> tuple[Floats
     )
     net = Informer(config).to(budget.device)
     notes = train(net, data, seed, budget, say)
-    return predict(net, data, data.starts("test"), "float32"), notes
+    return predict(net, data, data.starts("test"), "float32"), {"factor": budget.factor, **notes}
 
 
 def train(net: nn.Module, data: EttData, seed: int, budget: Budget, say: Say) -> dict[str, Any]:

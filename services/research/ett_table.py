@@ -64,14 +64,19 @@ def _table(task: str, runs: list[dict[str, Any]]) -> str:
 
 
 def _row(model: str, runs: list[dict[str, Any]]) -> str:
-    epochs = sorted({one["best_epoch"] for one in runs if "best_epoch" in one})
+    epochs = _seen(runs, "best_epoch")
+    patience = _seen(runs, "patience")
     each = ", ".join(f"{one['mse']:.4f}" for one in sorted(runs, key=lambda one: int(one["seed"])))
     seeds = f"{len(runs)} ({each})" if "epochs" in runs[0] or "steps" in runs[0] else "needs none"
-    best = f"; best epoch {', '.join(map(str, epochs))}" if epochs else ""
+    best = f"; best epoch {epochs}, patience {patience}" if epochs else ""
     minutes = _mean(runs, "minutes")
     shown = f"{minutes:.1f}" if minutes >= 0.05 else "under 0.1"
     cells = (TITLES[model], f"{_mean(runs, 'mse'):.4f}", f"{_mean(runs, 'mae'):.4f}", seeds + best, shown)
     return f"| {' | '.join(cells)} | {', '.join(sorted({one['hardware'] for one in runs}))} |"
+
+
+def _seen(runs: list[dict[str, Any]], key: str) -> str:
+    return " and ".join(str(one) for one in sorted({run[key] for run in runs if key in run}))
 
 
 def _mean(runs: list[dict[str, Any]], key: str) -> float:
