@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 phases_app = typer.Typer(no_args_is_help=True, help="The ladder of asset classes: readiness and activation.")
 app.add_typer(phases_app, name="phases")
+models_app = typer.Typer(invoke_without_command=True)
+app.add_typer(models_app, name="models")
 
 From = Annotated[Path, typer.Option("--from", help="Folder with Parquet or CSV candles, one file a symbol.")]
 
@@ -280,12 +282,28 @@ def list_features(as_json: AsJson = False) -> None:
     forecast_commands.features(as_json=as_json)
 
 
-@app.command("models")
-def list_models(data: Data = DATA, as_json: AsJson = False) -> None:
-    """List the configured models, and the newest registered ones of a platform's data folder."""
-    from services import forecast_commands
+@models_app.callback()
+def list_models(context: typer.Context, data: Data = DATA, as_json: AsJson = False) -> None:
+    """List the configured models, and those registered by a data folder's platform: in use, refused, withdrawn."""
+    if context.invoked_subcommand is None:
+        from services import forecast_commands
 
-    forecast_commands.models(data, as_json=as_json)
+        forecast_commands.models(data, as_json=as_json)
+
+
+@models_app.command("rollback")
+def roll_back_model(
+    symbol: str,
+    model: Annotated[str, typer.Argument(help="A model of the registry, for instance lightgbm, or ensemble.")],
+    note: Note = "",
+    url: Url = URL,
+    token: Token = None,
+    data: Data = DATA,
+) -> None:
+    """Take an asset's version of a model out of use; the one before it forecasts from the next slices on."""
+    from services import commands
+
+    commands.roll_back(url, symbol, model, note, token, data)
 
 
 def moment(text: str | None) -> datetime | None:

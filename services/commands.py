@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 import httpx
@@ -188,16 +189,30 @@ def audit(url: str, symbol: str, *, as_json: bool) -> None:
 
 
 def post(url: str, path: str, note: str, token: str | None, data: Path) -> None:
-    """Send a changing request with the token and print the outcome; a refusal is an error."""
+    """Give a command with the token and print what became of it; a refusal is an error."""
+    answer = _send(url, path, note, token, data)
+    subject = f" {answer['subject']}" if answer["subject"] else ""
+    outcome = answer["outcome"] or f"the next slice takes it in, see {url}/commands/{answer['id']}"
+    Console().print(f"{answer['name']}{subject}: {answer['status']}; {outcome}", highlight=False, soft_wrap=True)
+
+
+def roll_back(url: str, symbol: str, model: str, note: str, token: str | None, data: Path) -> None:
+    """Take an asset's version of a model out of use and say which one forecasts now."""
+    answer = _send(url, f"/models/{quote(symbol)}/{quote(model, safe='')}/rollback", note, token, data)
+    now = (
+        f"{answer['in_use']} is in use now" if answer["in_use"] else "none is in use now, the ensemble does without it"
+    )
+    said = f"{answer['model']} of {answer['symbol']}: {answer['withdrawn']} withdrawn; {now}"
+    Console().print(said, highlight=False, soft_wrap=True)
+
+
+def _send(url: str, path: str, note: str, token: str | None, data: Path) -> Any:
     tokens = data / "api_tokens.yaml"
     if token is None and tokens.exists():
         token = yaml.safe_load(tokens.read_text(encoding="utf-8"))["operate"]
     if token is None:
         raise ApiError(f"no token: give --token or CHLOE_TOKEN, or --data with the folder that holds {tokens.name}")
-    answer = _ask("POST", url, path, headers={"Authorization": f"Bearer {token}"}, json={"note": note})
-    subject = f" {answer['subject']}" if answer["subject"] else ""
-    outcome = answer["outcome"] or f"the next slice takes it in, see {url}/commands/{answer['id']}"
-    Console().print(f"{answer['name']}{subject}: {answer['status']}; {outcome}", highlight=False, soft_wrap=True)
+    return _ask("POST", url, path, headers={"Authorization": f"Bearer {token}"}, json={"note": note})
 
 
 def _get(url: str, path: str) -> Any:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from services.domain.assets import ASSETS_FILE, AssetsConfig
 from services.execution.settings import ExecutionSettings
+from services.gateway import model_views
 from services.inference import settings as inference_settings
 from services.inference.features import FEATURES
 from services.ingestion.replay import read
@@ -32,10 +33,14 @@ from services.standalone.screen import Screen
 
 # What stands in the registry, one line for each model of each asset: its versions, and the newest one in use.
 REGISTERED = """
-select distinct on (symbol, model) symbol, model, version, standing, trained_from, trained_through, valid_from,
-       metrics::text as metrics, count(*) over (partition by symbol, model) as versions
+select distinct on (symbol, model) symbol, model, version, standing, note, params ->> 'preset' as preset, trained_from,
+       trained_through, valid_from, metrics::text as metrics,
+       case when model = 'ensemble' then artefact end as artefact,
+       count(*) over one as versions, count(*) filter (where standing = 'refused') over one as refused,
+       count(*) filter (where standing = 'withdrawn') over one as withdrawn
 from model_registry
-order by symbol, model, (standing = 'in use') desc, valid_from desc
+window one as (partition by symbol, model)
+order by symbol, model, (standing = 'in use') desc, valid_from desc, created_at desc
 """
 
 
@@ -155,12 +160,57 @@ def models(data: Path, *, as_json: bool) -> None:
             f"No model is registered in {data}; 'chloe train' or a standalone run trains them.", soft_wrap=True
         )
         return
-    table = Table("asset", "model", "newest version", "standing", "trained on", title="Registered")
-    table.add_column("versions", justify="right")
+    console.print(_versions(registered))
+    console.print()
+    console.print(_blends(registered))
     for row in registered:
+        if row["note"]:
+            console.print(
+                f"{row['symbol']} {row['model']} {row['version']} {row['standing']}: {escape(row['note'])}",
+                soft_wrap=True,
+            )
+
+
+def _versions(registered: Sequence[Mapping[str, Any]]) -> Table:
+    """Show the models: which version, since when, and its error beside the random walk's on the same bars."""
+    title = "Registered, errors on bars not seen in training"
+    found = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for name in ("asset", "model", "version", "standing", "trained on", "versions"):
+        found.add_column(name, overflow="fold")
+    for name in ("n", "RMSE", "walk's", "ratio"):
+        found.add_column(name, justify="right", no_wrap=True)
+    for row in registered:
+        if row["model"] == ENSEMBLE:
+            continue
         span = f"{row['trained_from']:%Y-%m-%d} to {row['trained_through']:%Y-%m-%d}"
-        table.add_row(row["symbol"], row["model"], row["version"], row["standing"], span, str(row["versions"]))
-    console.print(table)
+        others = [f"{row[name]} {name}" for name in ("refused", "withdrawn") if row[name]]
+        said = row["out_of_sample"]
+        errors = ("–",) * 4
+        if said is not None:
+            walk = f"{said['rmse_random_walk']:.2%}"
+            errors = (f"{said['n']:,}", f"{said['rmse']:.2%}", walk, f"{said['ratio']:.4f}")
+        counted = ", ".join([str(row["versions"]), *others])
+        found.add_row(row["symbol"], row["model"], row["version"], row["standing"], span, counted, *errors)
+    return found
+
+
+def _blends(registered: Sequence[Mapping[str, Any]]) -> Table | str:
+    """Show how each asset's ensemble weighs the models, and how much of what they say it believes."""
+    blends = [row for row in registered if row["model"] == ENSEMBLE]
+    if not blends:
+        return "No ensemble has learnt yet: all parts count alike, and p_up is not given."
+    found = Table(title="Ensembles", title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for name in ("asset", "version", "standing", "slope", "independent", "p_up", "weights"):
+        found.add_column(name, overflow="fold")
+    for row in blends:
+        blend = row["blend"]
+        shown = ("–",) * 4
+        if blend is not None:
+            weights = ", ".join(f"{name} {share:.0%}" for name, share in sorted(blend["weights"].items()))
+            calibrated = "calibrated" if blend["p_up_calibrated"] else "not given"
+            shown = (f"{blend['slope']:.2f}", f"{blend['independent']:,.0f}", calibrated, weights)
+        found.add_row(row["symbol"], row["version"], row["standing"], *shown)
+    return found
 
 
 def _registered(data: Path) -> list[dict[str, Any]]:
@@ -177,9 +227,20 @@ def _registered(data: Path) -> list[dict[str, Any]]:
             raise StartRefused(f"{data}: its registry cannot be read ({error}); run 'chloe standalone' on it") from None
         finally:
             await conn.close()
-        return [{**row, "metrics": json.loads(row["metrics"])} for row in rows]
+        return [_with_figures(row) for row in rows]
 
     try:
         return asyncio.run(ask())
     finally:
         started.stop()
+
+
+def _with_figures(row: dict[str, Any]) -> dict[str, Any]:
+    """Decode a row's metrics, and read from them and from an ensemble's artefact what is to be shown."""
+    metrics = json.loads(row["metrics"])
+    return {
+        **{name: value for name, value in row.items() if name != "artefact"},
+        "metrics": metrics,
+        "out_of_sample": model_views.out_of_sample(metrics),
+        "blend": model_views.blend(row["artefact"]),
+    }

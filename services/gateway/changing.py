@@ -1,19 +1,23 @@
-"""The routes that change: each gives one command, which phases or risk carries out or refuses with a reason."""
+"""The routes that change: each gives one command, which phases or risk carries out or refuses with a reason.
+
+Taking a model back is none: it is one row of the registry, which inference reads again before its next batch.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Query
+from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.contracts.messages import CommandName
-from services.gateway import shown, store, views
+from services.gateway import model_views, shown, store, views
 from services.gateway.access import Caller, require
-from services.gateway.commands import CommandDesk, Wish
+from services.gateway.commands import REPLAY, CommandDesk, Wish
 from services.gateway.reading import TEXT, PhasePath, SymbolPath, symbol_of
 from services.gateway.tokens import Tokens, allows
 from services.kernel.database import Connection
+from services.kernel.logging import get
 
 Answers = dict[int | str, dict[str, Any]]
 DENIED: Answers = {
@@ -25,6 +29,11 @@ JUDGED: Answers = {
     202: {"model": views.CommandView, "description": "Still pending: ask GET /commands/{id}"},
     404: {"model": views.Problem, "description": "No such phase or asset"},
     409: {"model": views.NotReady, "description": "Refused, with the reason and the gate"},
+}
+TAKEN_BACK: Answers = {
+    **DENIED,
+    404: {"model": views.Problem, "description": "No such asset, or no such model of it"},
+    409: {"model": views.Problem, "description": "No version of it is in use"},
 }
 AT_ONCE: Answers = {**DENIED, 409: {"model": views.Problem, "description": "The key was used for another command"}}
 
@@ -39,6 +48,7 @@ Key = Annotated[
         examples=["halt-2024-03-05-1"],
     ),
 ]
+ModelPath = Annotated[str, Path(examples=["lightgbm"], max_length=80, pattern=TEXT)]
 Force = Annotated[bool, Query(description="Do it although it is not ready; needs a token of scope live and is logged")]
 
 
@@ -78,6 +88,21 @@ class Operations:
                 return refused(f"its phase {asset['phase']} is not active", await self._gate(asset["phase"]))
             row = await self.desk.give(wish)
         return await self._answer(row, None)
+
+    async def roll_back(self, symbol: str, model: str, by: str, note: str) -> dict[str, Any]:
+        """Take the version in use back, in a replay the one in use at its newest slice, and say who asked and why."""
+        known = await self.symbol(symbol)
+        async with self.pool.acquire() as conn, conn.transaction():
+            mode, slice_ts = await store.platform_time(conn)
+            at = slice_ts if mode == REPLAY and slice_ts is not None else self.desk.now()
+            why = f"taken back by {by}" + (f": {note}" if note else "")
+            taken = await store.withdraw_model(conn, known, model, at, why)
+            if taken is None and not await store.model_is_known(conn, known, model):
+                raise HTTPException(404, f"no model {model!r} of {known} is registered; GET /models lists them")
+        if taken is None:
+            raise HTTPException(409, f"no version of {model} of {known} is in use")
+        get("gateway").warning("model taken back", symbol=known, model=model, by=by, note=note, **taken)
+        return {"symbol": known, "model": model, "by": by, "note": note, **taken}
 
     async def symbol(self, text: str) -> str:
         """Find the declared symbol; raises BadSymbol."""
@@ -125,6 +150,7 @@ def routes(pool: Connection, desk: CommandDesk, tokens: Tokens, wait_seconds: fl
     operate = Depends(require(tokens, "operate"))
     _add_phases(router, operations, operate)
     _add_assets(router, operations, operate)
+    _add_models(router, operations, operate)
     for name in RISK_WORDS:
         _add_risk(router, desk, operate, name)
     return router
@@ -155,6 +181,18 @@ def _add_assets(router: APIRouter, operations: Operations, operate: Any) -> None
         """Let an asset open nothing new; what it holds may be closed."""
         known = await operations.symbol(symbol)
         return await operations.enable(known, Wish("disable", known, caller.by, _text(body), False, key))
+
+
+def _add_models(router: APIRouter, operations: Operations, operate: Any) -> None:
+    @router.post(
+        "/models/{symbol:path}/{model}/rollback",
+        response_model=model_views.RolledBack,
+        responses=TAKEN_BACK,
+        tags=["platform"],
+    )
+    async def rollback(symbol: SymbolPath, model: ModelPath, body: Note | None = None, caller: Caller = operate) -> Any:
+        """Take an asset's version of a model out of use; the one before it forecasts from the next batch of slices."""
+        return await operations.roll_back(symbol, model, caller.by, _text(body))
 
 
 RISK_WORDS: dict[CommandName, str] = {

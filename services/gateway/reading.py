@@ -14,7 +14,7 @@ from services.domain.assets import normalise_symbol
 from services.domain.candles import Timeframe, timeframe_of
 from services.domain.indicators import IndicatorsConfig
 from services.domain.ledger import trades_jsonl
-from services.gateway import shown, store, trading_views, views
+from services.gateway import model_views, shown, store, trading_views, views
 from services.gateway.feeds import diagnoses
 from services.kernel.database import Connection
 
@@ -203,10 +203,11 @@ def _add_platform(router: APIRouter, conn_of: Any) -> None:
         one = await optional_symbol(conn, symbol)
         return await listing(conn, await diagnoses(conn, one, datetime.now(UTC), await timeframe(conn)))
 
-    @router.get("/models", response_model=views.Listing[views.ModelView], responses=MISSING, tags=["platform"])
+    @router.get("/models", response_model=views.Listing[model_views.ModelView], responses=MISSING, tags=["platform"])
     async def models(symbol: SymbolQuery = None, limit: Limit = 100, conn: Connection = conn_of) -> Any:
-        """Show the registered models with the data each one saw and its metrics beside the random walk's."""
-        return await listing(conn, await store.models(conn, await optional_symbol(conn, symbol), limit))
+        """Show the registered models: standing, the data each one saw, its error beside the random walk's, weights."""
+        rows = await store.models(conn, await optional_symbol(conn, symbol), limit)
+        return await listing(conn, [model_views.shown(row) for row in rows])
 
     @router.get("/stages", response_model=views.Listing[views.StageView], tags=["platform"])
     async def stages(conn: Connection = conn_of) -> Any:

@@ -42,8 +42,8 @@ order by c.phase_order, a.tier nulls last, a.symbol
 AUDIT = """
 select (select count(*) from forecasts where symbol = $1) as forecasts,
        (select max(ts) from forecasts where symbol = $1) as last_forecast,
-       (select model || ' ' || version from model_registry where symbol = $1 order by valid_from desc, model limit 1)
-           as newest_model,
+       (select model || ' ' || version from model_registry where symbol = $1 and standing = 'in use'
+        order by valid_from desc, model limit 1) as newest_model,
        (select count(*) from trades where symbol = $1) as trades,
        (select count(*) from trades where symbol = $1 and pnl > 0) as wins,
        (select sum(pnl) from trades where symbol = $1) as pnl,
@@ -57,13 +57,17 @@ select (select count(*) from forecasts where symbol = $1) as forecasts,
 # The newest signal of each asset, one index step each; with a symbol, its newest ones.
 SIGNALS = """
 select s.id, s.ts, s.symbol, s.asset_class, s.action, s.level, s.expected_return, s.confidence, s.bucket, s.regime,
-       s.threshold, s.reasons, w.weight
+       s.threshold, s.reasons, w.weight, f.uncertainty, f.low, f.high, f.p_up, coalesce(f.without, '{}') as without
 from asset_registry a
 cross join lateral (
     select * from signals where symbol = a.symbol order by ts desc
     limit case when $1::text is null then 1 else $2::bigint end
 ) s
 left join lateral (select weight from allocations where symbol = s.symbol and ts = s.ts) w on true
+left join lateral (
+    select uncertainty, low, high, p_up, without from forecasts
+    where symbol = s.symbol and ts = s.ts order by horizon_hours limit 1
+) f on true
 where $1::text is null or a.symbol = $1
 order by s.ts desc, abs(s.expected_return) * s.confidence desc, s.symbol
 limit $2::bigint
@@ -132,11 +136,34 @@ select symbol, source, asset_class, timeframe, last_ts, bars, gaps, repaired, re
 from feed_health where $1::text is null or symbol = $1 order by asset_class, symbol, source, timeframe
 """
 
+# Of artefacts only the ensembles' come along: they are a few lines of JSON, the weights.
 MODELS = """
 select model, version, symbol, asset_class, horizon_hours, trained_from, trained_through, valid_from, valid_until,
-       features_hash, params::text as params, metrics::text as metrics, artefact_sha256, created_at
+       features_hash, params::text as params, metrics::text as metrics, artefact_sha256, created_at, standing, note,
+       case when model = 'ensemble' then artefact end as artefact
 from model_registry where $1::text is null or symbol = $1 order by valid_from desc, symbol, model, version limit $2
 """
+
+# The version in use at $3 of one model; inference reads the registry again when ``changed_at`` moves.
+WITHDRAW = """
+update model_registry set standing = 'withdrawn', note = $4, changed_at = clock_timestamp()
+where (symbol, model, version) in (
+    select symbol, model, version from model_registry
+    where symbol = $1 and model = $2 and standing = 'in use' and valid_from <= $3
+    order by valid_from desc, created_at desc, version desc limit 1
+)
+returning version, features_hash, params ->> 'preset' as preset
+"""
+
+# What stands behind it: a version of other features or another preset is never loaded in its place.
+NOW_IN_USE = """
+select version from model_registry
+where symbol = $1 and model = $2 and standing = 'in use' and valid_from <= $3
+    and features_hash = $4 and params ->> 'preset' is not distinct from $5
+order by valid_from desc, created_at desc, version desc limit 1
+"""
+
+MODEL_IS_KNOWN = "select exists (select from model_registry where symbol = $1 and model = $2)"
 
 PERFORMANCE = """
 select symbol, asset_class, as_of, trades, win_rate_pct, profit_factor, pnl_usd, fees_usd, sharpe, max_drawdown_pct,
@@ -250,8 +277,25 @@ async def feeds(conn: Connection, symbol: str | None = None) -> list[Row]:
 
 
 async def models(conn: Connection, symbol: str | None, limit: int) -> list[Row]:
-    """Read the registered models without their artefacts."""
+    """Read the registered models, the newest first; an artefact only of ensembles."""
     return _rows(await conn.fetch(MODELS, symbol, limit), "params", "metrics")
+
+
+async def withdraw_model(conn: Connection, symbol: str, model: str, at: datetime, note: str) -> Row | None:
+    """Take the version in use at ``at`` back: ``withdrawn``, and ``in_use`` (or None) now. None where none was in use.
+
+    The caller opens the transaction.
+    """
+    taken = await conn.fetchrow(WITHDRAW, symbol, model, at, note)
+    if taken is None:
+        return None
+    behind = await conn.fetchval(NOW_IN_USE, symbol, model, at, taken["features_hash"], taken["preset"])
+    return {"withdrawn": taken["version"], "in_use": behind}
+
+
+async def model_is_known(conn: Connection, symbol: str, model: str) -> bool:
+    """Whether the registry holds any version of the model for this asset."""
+    return bool(await conn.fetchval(MODEL_IS_KNOWN, symbol, model))
 
 
 async def performance(conn: Connection) -> list[Row]:

@@ -18,8 +18,13 @@ class SignalView(View):
     asset_class: str
     action: Literal["BUY", "SELL", "HOLD"]
     level: str
-    expected_return: float
-    confidence: float
+    expected_return: float = Field(description="Log return over the horizon")
+    uncertainty: float | None = Field(description="Its standard deviation")
+    low: float | None = Field(description="Lower end of the 80 % interval, log return; None while it is not known")
+    high: float | None = Field(description="Upper end of the 80 % interval")
+    p_up: float | None = Field(description="Calibrated probability of a rise; None with too little past to calibrate")
+    without: list[str] = Field(description="Models that should have had a say in the forecast and could not")
+    confidence: float = Field(description="Rank among the asset's recent forecasts, 0 to 1; not a probability")
     bucket: int
     regime: str
     threshold: float

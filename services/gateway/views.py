@@ -272,25 +272,6 @@ class RiskView(View):
     events: list[RiskEventView]
 
 
-class ModelView(View):
-    """A trained model: the data it saw and how it did beside the random walk."""
-
-    model: str
-    version: str
-    symbol: str
-    asset_class: str
-    horizon_hours: int
-    trained_from: datetime
-    trained_through: datetime
-    valid_from: datetime
-    valid_until: datetime | None
-    features_hash: str
-    params: Any
-    metrics: Any
-    artefact_sha256: str
-    created_at: datetime
-
-
 class StageView(View):
     """How far one stage is."""
 

@@ -13,6 +13,7 @@ from services.inference import models
 from services.inference.market import Market
 from services.inference.settings import ModelsSettings
 from services.inference.training import Rows, rows_of
+from services.kernel import processors
 
 ORPHAN_SECONDS = 1.0
 
@@ -75,8 +76,8 @@ def spread(do: Callable[[Bench, J], R], jobs: Sequence[J], bench: Bench, workers
 
 
 def cores() -> int:
-    """Count the processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Count the processors that this process may use: each worker takes one, and half a gigabyte of memory."""
+    return processors.available()
 
 
 def _start(market: Market, settings: ModelsSettings, parent: int) -> None:

@@ -85,24 +85,6 @@ order by symbol, model, valid_from, created_at, version
 # A count and an index-free maximum over a small table; asked once a batch.
 REGISTRY_VERSION = "select count(*), max(changed_at) from model_registry"
 
-# The version in use at $3 of one model, and all that stand behind it, newest first.
-WITHDRAW = """
-update model_registry set standing = 'withdrawn', note = $4, changed_at = clock_timestamp()
-where (symbol, model, version) in (
-    select symbol, model, version from model_registry
-    where symbol = $1 and model = $2 and standing = 'in use' and valid_from <= $3
-    order by valid_from desc, created_at desc, version desc limit 1
-)
-returning version
-"""
-
-IN_USE = """
-select version from model_registry
-where symbol = $1 and model = $2 and standing = 'in use' and valid_from <= $3
-order by valid_from desc, created_at desc, version desc limit 1
-"""
-
-
 # Assets with at least $2 of candles and no model that was trained on them.
 WITHOUT_MODELS = """
 select c.symbol from candles c where c.timeframe = $1
@@ -201,16 +183,6 @@ async def save_models(conn: Connection, trained: Iterable[TrainedModel]) -> None
             for m in trained
         ],
     )
-
-
-async def withdraw(
-    conn: Connection, symbol: str, model: str, now: datetime, note: str
-) -> tuple[str, str | None] | None:
-    """Take the version in use back: returns it and the one in use now (None: none). None where none was in use."""
-    taken = await conn.fetchval(WITHDRAW, symbol, model, now, note)
-    if taken is None:
-        return None
-    return taken, await conn.fetchval(IN_USE, symbol, model, now)
 
 
 async def without_models(

@@ -74,7 +74,7 @@ async def _replay(platform: Platform, recorded: Recorded, configured: Any, scree
     screen.recorded(recorded)
     with screen.training() as tell:
         trained = await training.train(platform.pool, recorded.series, configured, tell)
-    screen.step("models", f"{len(trained)} trained by walk-forward, each on bars before those it forecasts")
+    screen.models(configured.preset, configured.says, len(trained))
     loops = [loop.run for loop in platform.loops()]
     shown = _show(platform, recorded, configured, screen, wanted)
     await run_until(shown, [*loops, lambda: deliver(platform, recorded, config_version())])

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from services.ingestion.replay import Recorded
+from services.standalone.forecast_record import ForecastRecord
 from services.standalone.summary import Summary
 from services.standalone.training import Tell
 
@@ -51,6 +52,15 @@ class Screen:
     def step(self, name: str, text: str) -> None:
         """Print a finished step."""
         self.console.print(f"[green]✓[/] [bold]{name:<8}[/] {text}", highlight=False, soft_wrap=True)
+
+    def models(self, preset: str, says: str, trained: int) -> None:
+        """Say which models forecast, and how they were trained."""
+        self.step("models", f"preset {preset}: {says}")
+        self.console.print(
+            f"  {trained} trained by walk-forward, each on bars before those it forecasts",
+            highlight=False,
+            soft_wrap=True,
+        )
 
     def recorded(self, recorded: Recorded) -> None:
         """Say what will be replayed, and what was refused or left out."""
@@ -102,9 +112,10 @@ class Screen:
         table.add_row("largest drawdown", f"{summary.max_drawdown:.2%}")
         table.add_row("orders", ", ".join(f"{n} {status}" for status, n in summary.orders.items()) or "none")
         self.console.print(table)
-        self.console.print("\n[bold]Forecasts beside the random walk, same slices[/]")
-        for _, words in summary.forecasts.values():
-            self.console.print(f"  {words}", highlight=False, soft_wrap=True)
+        for remark in summary.remarks:
+            self.console.print(f"  {remark}", highlight=False, soft_wrap=True)
+        self.console.print()
+        self.console.print(forecasts_table(summary.forecasts))
         self.readiness(summary.readiness)
 
     def readiness(self, rows: list[dict[str, Any]]) -> None:
@@ -140,6 +151,42 @@ class Screen:
         )
         with Progress(*columns, console=self.console, transient=True, refresh_per_second=4) as progress:
             yield progress, progress.add_task(text, total=total)
+
+
+def forecasts_table(records: list[ForecastRecord]) -> Table:
+    """Draw each asset's forecasts beside the random walk's, on the same slices."""
+    # Without frames it fits 80 columns.
+    title = "Forecasts beside the random walk, same slices"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    table.caption = (
+        "A ratio below 1 is better than a forecast of no move, and p below 0.05 is hardly chance. In 80 %: outcomes "
+        "inside the interval. p_up ±: how far the stated chance of a rise was from what came true."
+    )
+    table.caption_justify = "left"
+    table.add_column("asset", no_wrap=True)
+    for name in ("slices", "RMSE", "walk's", "ratio", "p", "right", "in 80 %", "p_up ±"):
+        table.add_column(name, no_wrap=True, justify="right")
+    table.add_column("verdict", no_wrap=True)
+    for record in records:
+        errors = record.errors
+        figures = ["–"] * 6
+        if errors is not None:
+            figures = [
+                f"{errors.n:,}",
+                f"{errors.rmse:.2%}",
+                f"{errors.rmse_random_walk:.2%}",
+                f"{errors.ratio:.4f}",
+                "–" if errors.p_value is None else f"{errors.p_value:.2f}",
+                _share(errors.direction_right),
+            ]
+        colour = {"better": "green", "worse": "red"}.get(record.verdict, "")
+        verdict = f"[{colour}]{record.verdict}[/]" if colour else record.verdict
+        table.add_row(record.symbol, *figures, _share(record.coverage), _share(record.p_up_off), verdict)
+    return table
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
 
 
 def readiness_table(rows: list[dict[str, Any]], *, whole: bool = False) -> Table:

@@ -1,17 +1,15 @@
 """What a run came to, in numbers: equity, trades, profit factor, drawdown, forecast error, readiness."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-
-from services.domain.candles import Timeframe, Times
+from services.domain.candles import Timeframe
 from services.domain.performance import profit_factor
-from services.inference.evaluate import ForecastErrors, measure, verdict
 from services.kernel.database import Connection
-from services.research.outcomes import outcomes
+from services.standalone.forecast_record import ForecastRecord, forecast_records
 
 BOOKS = """
 select ts, equity, cash, fees, open_positions,
@@ -35,17 +33,18 @@ select max(1 - equity / peak) from (
 ) e
 """
 
-# Forecasts, and the bars they spoke of; what came is the close at the horizon's end in the market's own bars.
-FORECASTS = """
-select symbol, asset_class, extract(epoch from ts)::bigint, expected_return, close
-from forecasts where expected_return <> 0 order by symbol, ts
+# Each enabled asset's forecast that came nearest to its threshold, and the confidence that it had.
+NEAREST = """
+select distinct on (s.symbol) s.symbol, s.expected_return, s.threshold, s.confidence
+from signals s join asset_registry a using (symbol)
+where a.trading_enabled and s.expected_return <> 0 and s.threshold > 0
+order by s.symbol, s.expected_return / s.threshold desc, s.ts
 """
-CANDLES = """
-select c.symbol, extract(epoch from c.ts)::bigint, c.close
-from candles c join run r using (timeframe)
-where c.symbol = any($1::text[]) and c.ts >= to_timestamp($2) - r.timeframe::interval * 2
-order by c.symbol, c.ts
+# Signals that a threshold asked for; the others explore.
+REACHED = """
+select exists (select from signals where action <> 'HOLD' and reasons[1] not like 'explores on paper%')
 """
+REFUSED = "select detail from orders where status = 'refused' group by detail order by count(*) desc, detail limit 1"
 
 READINESS = """
 select r.phase, r.active, r.ready, r.requirement, r.comparison, r.threshold, r.current, r.met, r.missing
@@ -57,7 +56,7 @@ order by c.phase_order
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run so far; amounts in account currency. ``forecasts`` maps symbols to errors and a verdict in words."""
+    """A run so far; amounts in account currency."""
 
     ts: datetime
     slices: int
@@ -70,7 +69,9 @@ class Summary:
     profit_factor: float | None
     max_drawdown: float
     orders: dict[str, int]
-    forecasts: dict[str, tuple[ForecastErrors | None, str]]
+    remarks: list[str]
+    """Why there was no trade, or none that a threshold asked for."""
+    forecasts: list[ForecastRecord]
     readiness: list[dict[str, Any]]
 
 
@@ -80,49 +81,51 @@ async def summarise(conn: Connection, timeframe: Timeframe, horizon_bars: int) -
     if books is None:
         return None
     trades = await conn.fetchrow(TRADES)
+    orders = {row[0]: row[1] for row in await conn.fetch(ORDERS)}
+    open_positions = books["open_positions"]
     return Summary(
         ts=books["ts"],
         slices=books["slices"],
         equity=books["equity"],
         first_equity=books["first_equity"],
         fees=books["fees"],
-        open_positions=books["open_positions"],
+        open_positions=open_positions,
         trades=trades["trades"],
         wins=trades["wins"],
         profit_factor=profit_factor(float(trades["won"]), float(trades["lost"])),
         max_drawdown=float(await conn.fetchval(DRAWDOWN) or 0),
-        orders={row[0]: row[1] for row in await conn.fetch(ORDERS)},
-        forecasts=await _forecasts(conn, timeframe, horizon_bars),
+        orders=orders,
+        remarks=await (explored(conn) if trades["trades"] else untraded(conn, open_positions, orders)),
+        forecasts=await forecast_records(conn, timeframe, horizon_bars),
         readiness=[dict(row) for row in await conn.fetch(READINESS)],
     )
 
 
-async def _forecasts(
-    conn: Connection, timeframe: Timeframe, horizon_bars: int
-) -> dict[str, tuple[ForecastErrors | None, str]]:
-    """Measure each symbol's forecasts beside what came."""
-    made = _by_symbol(await conn.fetch(FORECASTS))
-    if not made:
-        return {}
-    since = min(int(rows[0][2]) for rows in made.values())
-    stored = _by_symbol(await conn.fetch(CANDLES, list(made), since))
-    found = {}
-    for symbol, rows in made.items():
-        bars = stored.get(symbol, [])
-        ts, close = _whole(bars, 1), np.array([bar[2] for bar in bars], dtype=np.float64)
-        realised = outcomes(rows[0][1], timeframe, ts, close, _whole(rows, 2), horizon_bars)
-        expected = np.array([row[3] for row in rows], dtype=np.float64)
-        errors = measure(expected, realised, horizon_bars)
-        found[symbol] = (errors, verdict(symbol, errors, horizon_bars))
-    return found
+async def explored(conn: Connection) -> list[str]:
+    """Say so where every trade was below its threshold; empty where some forecast reached it."""
+    if await conn.fetchval(REACHED):
+        return []
+    what = "no forecast reached its threshold: all of these trades explore on paper (config/signals.yaml)"
+    return [what, *_nearest(await conn.fetch(NEAREST))]
 
 
-def _by_symbol(rows: list[Any]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    for row in rows:
-        found.setdefault(row[0], []).append(row)
-    return found
+async def untraded(conn: Connection, open_positions: int, orders: Mapping[str, int]) -> list[str]:
+    """Say in plain words why no round trip has been closed."""
+    if open_positions:
+        return [f"no round trip: {open_positions} open, none has been closed yet"]
+    if orders:
+        told = ", ".join(f"{n} {status}" for status, n in orders.items())
+        refused = await conn.fetchval(REFUSED)
+        return [f"no round trip: orders {told}" + (f"; most were refused because of {refused}" if refused else "")]
+    nearest = await conn.fetch(NEAREST)
+    if not nearest:
+        return ["no round trip: no trained model had forecast an enabled asset yet, for it needs days of history"]
+    return ["no round trip: no forecast was traded", *_nearest(nearest)]
 
 
-def _whole(rows: list[Any], column: int) -> Times:
-    return np.array([row[column] for row in rows], dtype=np.int64)
+def _nearest(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [
+        f"{row['symbol']}: the largest rise expected beside its threshold of {row['threshold']:.2%} was "
+        f"{row['expected_return']:+.2%}, with confidence {row['confidence']:.2f}"
+        for row in rows
+    ]

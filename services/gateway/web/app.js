@@ -189,6 +189,15 @@ const TRADES = [
   ["Regime", (row) => row.regime],
 ];
 
+// What the forecast behind a signal gives away: its interval, the chance of a rise, and which models were silent.
+function foreseen(signal) {
+  const words = [];
+  if (signal.low !== null) words.push(`80 % interval ${percent(signal.low)} to ${percent(signal.high)}`);
+  if (signal.p_up !== null) words.push(`chance of a rise ${percent(signal.p_up)}`);
+  if (signal.without.length) words.push(`without ${signal.without.join(", ")}`);
+  return words;
+}
+
 function drawSignals(signals) {
   const kinds = { BUY: "good", SELL: "bad" };
   $("signals").replaceChildren(
@@ -197,7 +206,7 @@ function drawSignals(signals) {
         "li",
         {},
         make("div", { class: "row" }, make("span", { class: `tag ${kinds[signal.action] ?? ""}` }, signal.action), make("strong", {}, signal.symbol), make("span", { class: "quiet" }, `${signal.level.toLowerCase()} confidence`), make("span", { class: "quiet end" }, when(signal.ts))),
-        make("span", { class: "quiet" }, signal.reasons.join("; ")),
+        make("span", { class: "quiet" }, [...signal.reasons, ...foreseen(signal)].join("; ")),
       ),
     ),
   );

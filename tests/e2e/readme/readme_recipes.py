@@ -92,6 +92,13 @@ RECIPES: dict[str, Recipe] = {
     "chloe replay --since 2024-03-01 --until 2024-03-15": Run("336 slices through all services", apart=True),
     "chloe backtest --until 2024-03-15 --json": Run('"slices": 1776'),
     "chloe train": Run("registered, trained by walk-forward"),
+    "chloe evaluate --html reports/evaluation.html": Run("written: reports/evaluation.html"),
+    "chloe leaktest": Known(
+        "takes a minute; tests/unit/research/test_leak_* try every leak, and the command's outcome"
+    ),
+    "chloe features": Run("return_24"),
+    "chloe models": Run("lightgbm"),
+    "chloe models rollback BTC/USDT lightgbm": Run("lightgbm of BTC/USDT: 20240229-"),
     "chloe migrate": Run("registries follow the configuration"),
     "chloe report": Run("reports/pf_local.json"),
     "chloe sql 'select * from phase_readiness'": Run("phase_1_stocks"),
@@ -140,6 +147,7 @@ RECIPES: dict[str, Recipe] = {
     "GET /risk": Ask(shows="halted"),
     "GET /feeds": Ask(shows="BTC/USDT"),
     "GET /models": Ask(shows="lightgbm"),
+    "POST /models/BTC/USDT/xgboost/rollback": Ask(200, "withdrawn"),
     "GET /stages": Ask(shows="execution"),
     "GET /health": Ask(shows="ok"),
     "GET /ready": Ask(shows='"ready":true'),
@@ -152,4 +160,5 @@ RECIPES: dict[str, Recipe] = {
     "POST /risk/flatten": Ask(202, "pending"),
     # Your own data
     "chloe replay --from my-candles --fresh": Run("480 slices through all services", apart=True),
+    "chloe replay --from my-candles --timeframe 1d --fresh": Run("20 slices through all services", apart=True),
 }

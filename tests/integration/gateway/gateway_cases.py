@@ -135,7 +135,8 @@ async def _seed_decisions(conn: Any) -> None:
                 0.25 if action == "BUY" else None,
             )
             await conn.execute(
-                "insert into forecasts values ($1, $2, 'crypto', 12, 61000, $3, 0.01, $4, 9, null, '[]')",
+                "insert into forecasts values ($1, $2, 'crypto', 12, 61000, $3::float8, 0.01, $4, 9, 0.52, '[]',"
+                " $3::float8 - 0.013, $3::float8 + 0.013, '{lstm}')",
                 ts, symbol, expected, confidence,
             )  # fmt: skip
     for n, status in enumerate(["approved", "refused", "filled", "cancelled"]):
@@ -163,13 +164,26 @@ async def _seed_record(conn: Any) -> None:
         "insert into feed_health values ('BTC/USDT', 'replay', 'crypto', '1h', $1, 96, 0, 0, 0, 0, 0, null, now())",
         LAST - timedelta(hours=1),
     )
-    await conn.execute(
-        "insert into model_registry values ('lightgbm', 'v1', 'BTC/USDT', 'crypto', 12, $1, $2, $2, null, 'f00d', '{}',"
-        " '{\"rmse\": 0.011, \"rmse_random_walk\": 0.011}', 'x', 'ab')",
-        START - timedelta(days=90), START,
-    )  # fmt: skip
+    await _seed_models(conn)
     await evaluate_phase(conn, "phase_0_crypto", ())
     await evaluate_phase(conn, "phase_1_stocks", GATE)
+
+
+async def _seed_models(conn: Any) -> None:
+    errors = {"out_of_sample": {"n": 96, "rmse": 0.011, "rmse_random_walk": 0.0112, "ratio": 0.98, "mae": 0.008}}
+    blend = {"weights": {"lightgbm": 0.6, "lstm": 0.4}, "slope": 0.3, "low": -1.2, "high": 1.3, "base": 0.0,
+             "tilt": 1.7, "evidence": 40.0}  # fmt: skip
+    for model, version, days, metrics, artefact in (
+        ("lightgbm", "v1", 90, {}, b"x"),
+        ("lightgbm", "v2", 30, errors, b"y"),
+        ("ensemble", "e1", 30, {"rows": 480, "independent": 40.0, "slope": 0.3}, json.dumps(blend).encode()),
+    ):
+        begins = START - timedelta(days=days)
+        await conn.execute(
+            "insert into model_registry values ($1, $2, 'BTC/USDT', 'crypto', 12, $3, $4, $4, null, 'f00d',"
+            " '{\"preset\": \"small\"}', $5::text::json, $6, 'ab')",
+            model, version, begins - timedelta(days=60), begins, json.dumps(metrics), artefact,
+        )  # fmt: skip
 
 
 async def _seed_messages(conn: Any) -> None:

@@ -116,6 +116,29 @@ async def test_signals_are_the_newest_of_each_asset(api: httpx.AsyncClient) -> N
     assert len((await api.get("/signals?symbol=BTCUSDT")).json()["items"]) == 3
 
 
+async def test_signals_show_the_forecast_that_they_rest_on(api: httpx.AsyncClient) -> None:
+    (btc,) = (await api.get("/signals?symbol=BTCUSDT&limit=1")).json()["items"]
+    assert (btc["low"], btc["high"], btc["uncertainty"]) == pytest.approx((0.0062 - 0.013, 0.0062 + 0.013, 0.01))
+    assert (btc["p_up"], btc["without"]) == (0.52, ["lstm"])
+
+
+async def test_models_show_their_standing_and_their_error_beside_the_random_walks(api: httpx.AsyncClient) -> None:
+    items = {(m["model"], m["version"]): m for m in (await api.get("/models?symbol=BTC-USDT")).json()["items"]}
+    newest = items["lightgbm", "v2"]
+    assert newest["out_of_sample"] == {"n": 96, "rmse": 0.011, "rmse_random_walk": 0.0112, "ratio": 0.98}
+    assert (newest["standing"], newest["note"], newest["preset"], newest["blend"]) == ("in use", "", "small", None)
+    assert items["lightgbm", "v1"]["out_of_sample"] is None
+    weighed = items["ensemble", "e1"]["blend"]
+    assert weighed["weights"] == {"lightgbm": 0.6, "lstm": 0.4}
+    assert (weighed["slope"], weighed["independent"], weighed["p_up_calibrated"]) == (0.3, 40.0, True)
+
+
+async def test_an_ensemble_that_cannot_be_read_does_not_hide_the_others(api: httpx.AsyncClient, seeded: Any) -> None:
+    await seeded.execute("update model_registry set artefact = '\\xff' where model = 'ensemble'")
+    items = (await api.get("/models")).json()["items"]
+    assert [m["blend"] for m in items] == [None, None, None]
+
+
 async def test_a_foreign_host_name_is_refused(api: httpx.AsyncClient) -> None:
     reply = await api.get("/portfolio", headers={"Host": "evil.example"})
     assert (reply.status_code, set(reply.json())) == (400, {"error"})

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from services.contracts.messages import ForecastsMade
+from services.gateway.store import withdraw_model
 from services.inference import context_store, ensemble, features, store
 from services.inference.drift import Drift
 from services.inference.forecasting import Forecaster, slices_of
@@ -191,20 +192,15 @@ async def test_histories_are_rebuilt_exactly_so_that_a_restart_forecasts_the_sam
     assert (await conn.fetchval("select without from forecasts order by ts limit 1")) == ["lightgbm"]
 
 
-async def test_taking_a_model_back_brings_the_one_before_into_use_and_tells_inference(conn: Any) -> None:
-    trained = [
-        m for m in walk_forward(await market_of(conn), SETTINGS) if (m.symbol, m.model) == ("BTC/USDT", "lightgbm")
-    ]
+async def test_a_version_taken_back_leaves_the_one_before_in_use_and_inference_hears_of_it(conn: Any) -> None:
+    every = walk_forward(await market_of(conn), SETTINGS)
+    trained = [m for m in every if (m.symbol, m.model) == ("BTC/USDT", "lightgbm")]
     await store.save_models(conn, trained)
-    before = await store.registry_version(conn)
-    now = trained[-1].valid_from + timedelta(hours=1)
-    taken = await store.withdraw(conn, "BTC/USDT", "lightgbm", now, "ada: it lost its way")
-    assert taken == (trained[-1].version, trained[-2].version)
+    before, now = await store.registry_version(conn), trained[-1].valid_from + timedelta(hours=1)
+    taken = await withdraw_model(conn, "BTC/USDT", "lightgbm", now, "ada: it lost its way")
+    assert taken == {"withdrawn": trained[-1].version, "in_use": trained[-2].version}
     assert await store.registry_version(conn) != before
     assert [m.version for m in await models_of(conn)] == [m.version for m in trained[:-1]]
-    row = await conn.fetchrow("select standing, note from model_registry where version = $1", trained[-1].version)
-    assert tuple(row) == ("withdrawn", "ada: it lost its way")
-    assert await store.withdraw(conn, "BTC/USDT", "crystal_ball", now, "") is None
 
 
 async def test_drift_raises_one_flag_and_clears_it_when_it_has_passed(conn: Any) -> None:
