@@ -154,11 +154,11 @@ say "the ledgers of back-test and containers are equal: $(wc -l <"$work/replayed
 for _ in $(seq 15); do
   up=$(python 'import json, sys, urllib.request as r; print(len(json.load(r.urlopen(sys.argv[1], timeout=10))["data"]["result"]))' \
     "http://127.0.0.1:$CHLOE_PROMETHEUS_PORT/api/v1/query?query=up%7Bjob%3D%22chloe%22%7D%3D%3D1")
-  [ "$up" = 12 ] && break
+  [ "$up" = 13 ] && break
   sleep 1
 done
-[ "$up" = 12 ] || failed "Prometheus reaches $up of 12 services"
-say "Prometheus reaches all 12 services"
+[ "$up" = 13 ] || failed "Prometheus reaches $up of 13 services"
+say "Prometheus reaches all 13 services"
 say "memory: $(docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' | sed "s/^$COMPOSE_PROJECT_NAME-//; s/-1 / /; s| / .*||" | paste -sd, -)"
 
 # Told to stop, every process ends by itself, soon and with exit code 0; no log holds a traceback or a secret.

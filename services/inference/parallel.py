@@ -13,7 +13,10 @@ from services.inference import models
 from services.inference.market import Market
 from services.inference.settings import ModelsSettings
 from services.inference.training import Rows, rows_of
+from services.kernel.processors import available as cores
 from services.kernel import processors
+
+__all__ = ["Bench", "cores", "spread"]
 
 ORPHAN_SECONDS = 1.0
 
@@ -73,11 +76,6 @@ def spread(do: Callable[[Bench, J], R], jobs: Sequence[J], bench: Bench, workers
         yield from pool.map(_done, [_Call(do, job) for job in jobs])
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def cores() -> int:
-    """Count the processors that this process may use: each worker takes one, and half a gigabyte of memory."""
-    return processors.available()
 
 
 def _start(market: Market, settings: ModelsSettings, parent: int) -> None:

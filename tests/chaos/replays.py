@@ -1,7 +1,9 @@
 """One short replay of the sample, the ledger that it must give, and databases that are ready to run it."""
 
 import asyncio
+import atexit
 import pickle
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
+import few_models
 import psycopg
 import redis as redis_sync
 from ledgers import Ledger
@@ -20,25 +22,20 @@ from ledgers import read as read_ledger
 from processes import KINDS, Services, wait_until
 from psycopg import conninfo
 
-from services.domain.assets import ASSETS_FILE, AssetsConfig
-from services.domain.candles import epoch
 from services.domain.ledger import fills_jsonl, trades_jsonl
-from services.inference import settings, training
+from services.inference import settings
 from services.inference import store as models
 from services.inference.registry import TrainedModel
-from services.ingestion.replay import Recorded, claim, read
+from services.inference.walk_forward import walk_forward
+from services.ingestion.replay import Recorded, claim
 from services.kernel import database
-from services.kernel.config import load
 from services.research.backtest import BacktestResult, backtest
-from services.research.history import for_inference, forecasts, slices
+from services.research.history import forecasts, market_of, slices
 from services.research.parameters import load_parameters
 from services.standalone.replay import REACHED, reached_end
 
-SAMPLE = Path(__file__).parents[2] / "sample"
 BEGINS = datetime(2024, 8, 1, tzinfo=UTC)
 UNTIL = datetime(2024, 8, 13, tzinfo=UTC)
-HISTORY = timedelta(days=110)
-"""What the first models learn from; shorter than the sample's, so that training takes a second."""
 CHUNK_HOURS, AHEAD_HOURS = 6, 18
 """Small steps of the source keep every process busy to the end, so that kills meet all of them at work."""
 
@@ -53,24 +50,23 @@ class Told:
 
 
 @cache
+def config() -> Path:
+    """Write the configuration of all these replays once a session: few models, the ensemble of them, many trades."""
+    parent = Path(tempfile.mkdtemp(prefix="chloe-config-"))
+    atexit.register(shutil.rmtree, parent, ignore_errors=True)
+    return few_models.write_config(parent / "config")
+
+
+@cache
 def told() -> Told:
     """Read, train and back-test once a session."""
-    whole = read(SAMPLE, load(AssetsConfig, ASSETS_FILE), BEGINS, UNTIL)
-    series = tuple(_cut(one) for one in whole.series)
-    recorded = Recorded(series, whole.span, whole.description, whole.refused, whole.left_out)
-    configured, parameters = settings.load(), load_parameters()
-    trained = tuple(training.walk_forward(for_inference(series), configured))
-    closed = slices(series, whole.span)
-    made = forecasts(series, closed, configured, trained)
+    recorded = few_models.short_replay(BEGINS, UNTIL)
+    configured, parameters = settings.load(config(), replay=True), load_parameters(config())
+    trained = tuple(walk_forward(market_of(recorded.series, configured), configured))
+    closed = slices(recorded.series, recorded.span)
+    made = forecasts(recorded.series, closed, configured, trained)
     sources = {name: "replay" in one.sources for name, one in parameters.assets.classes.items()}
     return Told(recorded, trained, backtest(zip(closed, made, strict=True), parameters, sources))
-
-
-def _cut(one: Any) -> Any:
-    first, end = epoch(BEGINS - HISTORY), epoch(UNTIL)
-    candles = one.candles.take((one.candles.ts >= first) & (one.candles.ts < end))
-    assert np.all(np.diff(candles.ts) == 3600), f"{one.symbol}: the sample has a hole where this replay lies"
-    return type(one)(one.symbol, one.asset_class, candles, one.refused, one.repeated, one.files)
 
 
 @contextmanager
@@ -104,7 +100,8 @@ def services(folder: Path, database_url: str, redis_url: str, **spec: Any) -> Se
     recorded = folder / "recorded.pickle"
     recorded.write_bytes(pickle.dumps(told().recorded))
     spaced: dict[str, Any] = {"chunk_hours": CHUNK_HOURS, "ahead_hours": AHEAD_HOURS, **spec}
-    return Services(folder, database_url=database_url, redis_url=redis_url, recorded=str(recorded), **spaced)
+    urls = {"database_url": database_url, "redis_url": redis_url}
+    return Services(folder, recorded=str(recorded), config=str(config()), **urls, **spaced)
 
 
 class Progress:
@@ -160,7 +157,7 @@ def undisturbed(server_url: str, template: str, redis_url: str) -> Ledger:
 def assert_equals_backtest(found: Ledger) -> None:
     """Compare the ledger files and the equity with the back-test's."""
     expected = told().expected
-    assert len(expected.trades) >= 3, "the replay is meant to trade"
+    assert len(expected.trades) >= 5, "the replay is meant to trade"
     assert found.parts["trades.jsonl"] == trades_jsonl(expected.trades)
     assert found.parts["fills.jsonl"] == fills_jsonl(expected.fills)
     equity = [line.split(b"\t")[2] for line in found.parts["portfolio_equity"].splitlines()]

@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import ledgers
 import pytest
 from processes import KINDS, PATIENCE_SECONDS
-from replays import AHEAD_HOURS, CHUNK_HOURS, assert_equals_backtest, prepared, told, undisturbed
+from replays import AHEAD_HOURS, CHUNK_HOURS, assert_equals_backtest, config, prepared, told, undisturbed
 
 from services.ingestion import service as ingestion
 from services.ingestion.replay import deliver
@@ -75,8 +74,8 @@ def test_ledger_survives_a_crash_on_each_side_of_every_boundary_of_every_service
         monkeypatch.setattr(database, name, failpoints.around(name, getattr(database, name)))
     for name in CARRIED:
         monkeypatch.setattr(Streams, name, failpoints.around(name, getattr(Streams, name)))
-    monkeypatch.setattr(ingestion, "CHUNK", timedelta(hours=CHUNK_HOURS))
-    monkeypatch.setattr(ingestion, "AHEAD", timedelta(hours=AHEAD_HOURS))
+    monkeypatch.setattr(ingestion, "CHUNK_SLICES", CHUNK_HOURS)
+    monkeypatch.setattr(ingestion, "AHEAD_SLICES", AHEAD_HOURS)
     with prepared(servers.database_url, template) as url:
         asyncio.run(replay_with(failpoints, url, redis_url, tmp_path))
         found = ledgers.read(url)
@@ -101,7 +100,7 @@ async def replay_with(failpoints: Failpoints, database_url: str, redis_url: str,
     """Run the replay in one loop; each service that crashes is made anew, as a restarted process would be."""
     pool = await database.connect_pool(database_url, size=16)
     redis = connect(redis_url)
-    platform = Platform(pool, redis, folder / "reports", live=False)
+    platform = Platform(pool, redis, folder / "reports", live=False, config=config())
     made = {stage.name: stage for stage in platform.stages()}
     async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
         tasks = [group.create_task(keep_running(kind, platform, made.get(kind))) for kind in KINDS]
@@ -125,10 +124,10 @@ async def keep_running(kind: str, platform: Platform, made: Stage[Any] | None) -
 
 async def deliver_all(platform: Platform) -> None:
     """Be the source."""
-    await deliver(platform.pool, platform.redis, told().recorded, config_version())
+    await deliver(platform.pool, platform.redis, told().recorded, config_version(config()))
 
 
 async def decide_all(stage: Stage[Any], platform: Platform) -> None:
     """Be a stage that has just been made."""
-    settings = LoopSettings(block_ms=20, config_version=config_version())
+    settings = LoopSettings(block_ms=20, config_version=config_version(config()))
     await StageLoop(stage, platform.pool, Streams(platform.redis, stage.name), settings).run()

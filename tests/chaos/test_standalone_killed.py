@@ -13,9 +13,10 @@ import ledgers
 import psycopg
 import pytest
 from processes import ROOT, wait_until
-from replays import BEGINS, UNTIL, Progress, assert_equals_backtest, told, undisturbed
+from replays import BEGINS, UNTIL, Progress, assert_equals_backtest, config, told, undisturbed
 
 from services.domain.candles import FIELDS, moment
+from services.kernel.config import ENV as CONFIG_DIR
 from services.standalone import servers as embedded
 
 KILLED = -signal.SIGKILL
@@ -83,10 +84,9 @@ def standalone(data: Path, recorded: Path, folder: Path) -> "subprocess.Popen[by
     """Start the command as a user would."""
     command = [sys.executable, "-m", "services.cli", "standalone", "--data", str(data), "--from", str(recorded)]
     span = ["--since", BEGINS.isoformat(), "--until", UNTIL.isoformat()]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), CONFIG_DIR: str(config())}
     with (folder / "standalone.log").open("ab") as log:
-        return subprocess.Popen(
-            [*command, *span, "--exit"], cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
+        return subprocess.Popen([*command, *span, "--exit"], cwd=ROOT, stdout=log, stderr=log, env=environment)
 
 
 def kill_when(reached: Any, data: Path, recorded: Path, folder: Path) -> None:

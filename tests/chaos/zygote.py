@@ -13,12 +13,12 @@ import pickle
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from services.domain.sessions import new_york
 from services.ingestion import service as ingestion
 from services.ingestion.replay import Recorded, deliver
 from services.kernel import logging
@@ -38,12 +38,14 @@ class Zygote:
     def __init__(self, spec: dict[str, Any]) -> None:
         self.spec = spec
         self.recorded: Recorded = pickle.loads(Path(spec["recorded"]).read_bytes())
-        stages = Platform(None, None, Path(spec["reports"]), live=False).stages()
+        config = Path(spec["config"])
+        stages = Platform(None, None, Path(spec["reports"]), live=False, config=config).stages()
         self.stages: dict[str, Stage[Any]] = {stage.name: stage for stage in stages}
-        self.version = config_version()
+        self.version = config_version(config)
+        new_york()  # which takes half a second once a process: longer than many a process lives here
         self.children: dict[str, int] = {}
-        ingestion.CHUNK = timedelta(hours=spec["chunk_hours"])
-        ingestion.AHEAD = timedelta(hours=spec["ahead_hours"])
+        ingestion.CHUNK_SLICES = spec["chunk_hours"]
+        ingestion.AHEAD_SLICES = spec["ahead_hours"]
         ingestion.PATIENCE_SECONDS = spec["patience_seconds"]
 
     def start(self, name: str) -> dict[str, Any]:

@@ -7,33 +7,32 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import few_models
 import pytest
 from fake_exchange import FakeExchange
 
-from services.domain.assets import ASSETS_FILE, AssetsConfig
 from services.domain.ledger import trades_jsonl
 from services.gateway.store import load_trades
 from services.inference import settings as inference_settings
 from services.inference import store as inference_store
-from services.inference import training
 from services.inference.registry import TrainedModel
+from services.inference.walk_forward import walk_forward
 from services.ingestion import source_store
 from services.ingestion.adapters.ccxt_candles import CcxtCandles
 from services.ingestion.adapters.ccxt_candles import connect as connect_exchange
 from services.ingestion.backfill import Feed
 from services.ingestion.polling import LiveCandles
-from services.ingestion.replay import Recorded, read
+from services.ingestion.replay import Recorded
 from services.ingestion.service import Publisher
-from services.kernel.config import config_version, load
+from services.kernel.config import config_version
 from services.kernel.database import connect_pool
 from services.kernel.streams import Streams, connect
 from services.research.backtest import BacktestResult, backtest
-from services.research.history import for_inference, forecasts, slices
+from services.research.history import forecasts, market_of, slices
 from services.research.parameters import load_parameters
 from services.standalone.platform import Platform, run_until
 from services.standalone.replay import wait_for_end
 
-SAMPLE = Path(__file__).parents[2] / "sample"
 HOUR = timedelta(hours=1)
 SPAN = (datetime(2024, 8, 1, tzinfo=UTC), datetime(2024, 8, 13, tzinfo=UTC))
 HISTORY = timedelta(days=20)
@@ -42,19 +41,26 @@ HISTORY = timedelta(days=20)
 @pytest.fixture(scope="module")
 def recorded() -> Recorded:
     """Twelve days with trades in them."""
-    return read(SAMPLE, load(AssetsConfig, ASSETS_FILE), *SPAN)
+    return few_models.short_replay(*SPAN)
 
 
 @pytest.fixture(scope="module")
-def models(recorded: Recorded) -> list[TrainedModel]:
-    """The walk-forward models of the sample."""
-    return list(training.walk_forward(for_inference(recorded.series), inference_settings.load()))
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped configuration with few models; tests/e2e/test_parity.py has all of them."""
+    return few_models.write_config(tmp_path_factory.mktemp("few") / "config")
 
 
-def in_memory(recorded: Recorded, models: list[TrainedModel]) -> BacktestResult:
+@pytest.fixture(scope="module")
+def models(recorded: Recorded, config: Path) -> list[TrainedModel]:
+    """The walk-forward models of the days before and in the replay."""
+    configured = inference_settings.load(config, replay=True)
+    return list(walk_forward(market_of(recorded.series, configured), configured))
+
+
+def in_memory(recorded: Recorded, models: list[TrainedModel], config: Path) -> BacktestResult:
     closed = slices(recorded.series, recorded.span)
-    made = forecasts(recorded.series, closed, inference_settings.load(), models)
-    return backtest(zip(closed, made, strict=True), load_parameters(), {"crypto": True})
+    made = forecasts(recorded.series, closed, inference_settings.load(config, replay=True), models)
+    return backtest(zip(closed, made, strict=True), load_parameters(config), {"crypto": True})
 
 
 async def follow_the_exchange(live: LiveCandles, now: list[datetime]) -> None:
@@ -70,6 +76,7 @@ async def follow_the_exchange(live: LiveCandles, now: list[datetime]) -> None:
 async def on_paper(
     recorded: Recorded,
     models: list[TrainedModel],
+    config: Path,
     exchange: FakeExchange,
     database_url: str,
     redis_url: str,
@@ -84,9 +91,9 @@ async def on_paper(
     client = connect_exchange("binance", exchange.url)
     client.enableRateLimit = False
     source = CcxtCandles(client, clock=lambda: now[0])
-    publisher = Publisher(pool, Streams(redis, "ingestion-crypto"), "ingestion-crypto", "1h", config_version())
+    publisher = Publisher(pool, Streams(redis, "ingestion-crypto"), "ingestion-crypto", "1h", config_version(config))
     live = LiveCandles(publisher, Feed(pool, source, "1h", lambda: now[0]), frozenset({"crypto"}), HISTORY)
-    platform = Platform(pool, redis, folder, live=False)
+    platform = Platform(pool, redis, folder, live=False, config=config)
     await run_until(
         wait_for_end(platform, recorded, lambda _: None),
         [*(loop.run for loop in platform.loops()), lambda: follow_the_exchange(live, now)],
@@ -101,16 +108,16 @@ async def on_paper(
 
 
 def test_paper_trading_on_a_live_feed_equals_the_backtest_byte_for_byte(
-    recorded: Recorded, models: list[TrainedModel], database_url: str, redis_url: str, tmp_path: Path
+    recorded: Recorded, models: list[TrainedModel], config: Path, database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     exchange = FakeExchange()
     for one in recorded.series:
         c = one.candles
         columns = [column.tolist() for column in (c.ts, c.open, c.high, c.low, c.close, c.volume)]
         exchange.bars[one.symbol.replace("/", "")] = [(ts * 1000, *v) for ts, *v in zip(*columns, strict=True)]
-    expected = in_memory(recorded, models)
+    expected = in_memory(recorded, models, config)
     try:
-        trades, equity = asyncio.run(on_paper(recorded, models, exchange, database_url, redis_url, tmp_path))
+        trades, equity = asyncio.run(on_paper(recorded, models, config, exchange, database_url, redis_url, tmp_path))
     finally:
         exchange.close()
     assert len(expected.trades) >= 5, "a parity of nothing proves nothing"

@@ -14,14 +14,15 @@ from services.domain.ledger import fills_jsonl, trades_jsonl
 from services.gateway.store import load_trades
 from services.inference import settings as inference_settings
 from services.inference import store as inference_store
-from services.inference import training
+from services.inference.parallel import cores
 from services.inference.registry import TrainedModel
+from services.inference.walk_forward import walk_forward
 from services.ingestion.replay import Recorded, claim, read
 from services.kernel.config import config_version, load
 from services.kernel.database import connect_pool
 from services.kernel.streams import connect
 from services.research.backtest import BacktestResult, backtest
-from services.research.history import for_inference, forecasts, slices
+from services.research.history import forecasts, market_of, slices
 from services.research.parameters import load_parameters
 from services.standalone.platform import Platform, run_until
 from services.standalone.replay import deliver, wait_for_end
@@ -42,12 +43,19 @@ def year() -> Recorded:
 @pytest.fixture(scope="module")
 def models(year: Recorded) -> list[TrainedModel]:
     """The walk-forward models of the sample."""
-    return list(training.walk_forward(for_inference(year.series), inference_settings.load()))
+    configured = inference_settings.load(replay=True)
+    return list(walk_forward(market_of(year.series, configured), configured, workers=cores()))
+
+
+@pytest.fixture(scope="module")
+def expected_of_year(year: Recorded, models: list[TrainedModel]) -> BacktestResult:
+    """What the back-test makes of the sample."""
+    return in_memory(year, models)
 
 
 def in_memory(recorded: Recorded, models: list[TrainedModel]) -> BacktestResult:
     closed = slices(recorded.series, recorded.span)
-    made = forecasts(recorded.series, closed, inference_settings.load(), models)
+    made = forecasts(recorded.series, closed, inference_settings.load(replay=True), models)
     return backtest(zip(closed, made, strict=True), load_parameters(), {"crypto": True})
 
 
@@ -77,9 +85,14 @@ def _fill(row: asyncpg.Record) -> Fill:
 
 
 def test_replay_through_all_services_equals_the_backtest_byte_for_byte(
-    year: Recorded, models: list[TrainedModel], database_url: str, redis_url: str, tmp_path: Path
+    year: Recorded,
+    models: list[TrainedModel],
+    expected_of_year: BacktestResult,
+    database_url: str,
+    redis_url: str,
+    tmp_path: Path,
 ) -> None:
-    expected = in_memory(year, models)
+    expected = expected_of_year
     trades, fills, equity = asyncio.run(replayed(year, models, database_url, redis_url, tmp_path))
     assert len(expected.trades) >= 30, "a parity of nothing proves nothing"
     assert trades == trades_jsonl(expected.trades)
@@ -99,7 +112,10 @@ def test_a_late_start_keeps_parity_with_history_before_it(
     assert equity == expected.equity
 
 
-def test_a_second_backtest_gives_the_same_bytes(year: Recorded, models: list[TrainedModel]) -> None:
-    first, second = in_memory(year, models), in_memory(year, models)
-    assert trades_jsonl(first.trades) == trades_jsonl(second.trades)
-    assert first.equity == second.equity
+def test_a_second_backtest_gives_the_same_bytes(
+    year: Recorded, models: list[TrainedModel], expected_of_year: BacktestResult
+) -> None:
+    second = in_memory(year, models)
+    assert second is not expected_of_year
+    assert trades_jsonl(second.trades) == trades_jsonl(expected_of_year.trades)
+    assert second.equity == expected_of_year.equity

@@ -1,6 +1,8 @@
 """What docker-compose.yml promises: the services of the flow, shut in, with no secret of their own."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +10,20 @@ import pytest
 import yaml
 
 from services.contracts.topics import FLOW
+from services.inference.settings import PRESET
+from services.kernel import config
 from services.kernel.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 FAMILIES = ("crypto", "stocks", "forex", "sentiment", "macro")
 AROUND = {"timescaledb", "redis", "prometheus", "grafana", "migrate", "train"}
 ONE_SHOT = {"migrate", "train"}
+BESIDE_THE_FLOW = {"trainer"}
+"""Runs like the others, but reads and writes no stream: what it makes, inference finds in the database."""
+MODULES = {"clock": "services.ingestion.clock", "trainer": "services.inference.trainer"}
+"""Services that are a second process of another one's package."""
+READ_ELSEWHERE = {config.ENV, config.TIMEFRAME_ENV, PRESET, "X_SPEND_FILE", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"}
+"""Variables that are no fields of the settings: configuration files, one adapter and numeric libraries read them."""
 
 Service = dict[str, Any]
 
@@ -32,7 +42,8 @@ OURS = [*APPS, *sorted(ONE_SHOT)]
 def test_every_role_of_the_flow_has_its_service_and_no_other_runs() -> None:
     roles = {topic.writer for topic in FLOW} | {reader for topic in FLOW for reader in topic.readers}
     expected = (roles - {"ingestion"}) | {f"ingestion-{family}" for family in FAMILIES}
-    assert set(APPS) == expected
+    assert not BESIDE_THE_FLOW & expected
+    assert set(APPS) == expected | BESIDE_THE_FLOW
 
 
 @pytest.mark.parametrize("name", APPS)
@@ -40,7 +51,7 @@ def test_service_runs_a_module_of_its_own_name(name: str) -> None:
     interpreter, option, module, *arguments = SERVICES[name]["command"]
     assert (interpreter, option) == ("python", "-m")
     stage, _, family = name.partition("-")
-    assert module == ("services.ingestion.clock" if stage == "clock" else f"services.{stage}")
+    assert module == MODULES.get(stage, f"services.{stage}")
     assert arguments == (["--family", family] if family else [])
     path = ROOT.joinpath(*module.split("."))
     assert (path / "__main__.py").is_file() or path.with_suffix(".py").is_file()
@@ -101,7 +112,7 @@ def test_the_signal_to_stop_reaches_the_service(name: str) -> None:
 
 def test_base_image_is_built_by_the_service_that_all_wait_for() -> None:
     building = {name: service["build"]["target"] for name, service in SERVICES.items() if "build" in service}
-    assert building == {"migrate": "base", "inference": "ml", "train": "ml"}
+    assert building == {"migrate": "base", "inference": "ml", "train": "ml", "trainer": "ml"}
     for name in OURS:
         flavour = building.get(name, "base")
         assert SERVICES[name]["image"].startswith(f"chloe-{flavour}:"), name
@@ -139,8 +150,27 @@ def test_environment_holds_no_secret(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_environment_names_are_known_to_the_settings(name: str) -> None:
-    known = {f"CHLOE_{field.upper()}" for field in Settings.model_fields} | {"CHLOE_CONFIG_DIR"}
-    assert set(SERVICES[name]["environment"]) <= known
+    known = {f"CHLOE_{field.upper()}" for field in Settings.model_fields}
+    assert set(SERVICES[name]["environment"]) <= known | READ_ELSEWHERE
+
+
+@pytest.mark.parametrize(("source", "trains"), [("replay", True), ("live", False)])
+def test_recorded_candles_are_trained_on_in_a_replay_only(source: str, trains: bool, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    (tmp_path / "chloe").write_text(f'#!/bin/sh\necho "$@" >{told}\n', encoding="utf-8")
+    (tmp_path / "chloe").chmod(0o700)
+    words = [word.replace("$$", "$") for word in SERVICES["train"]["command"]]
+    environment = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "CHLOE_SOURCE": source}
+    subprocess.run(words, env=environment, check=True, timeout=60)
+    assert told.exists() is trains
+    if trains:
+        assert told.read_text(encoding="utf-8") == "train --from /data/replay\n"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_library_starts_no_more_threads_than_a_container_may_have(name: str) -> None:
+    asked = {key: SERVICES[name]["environment"][key] for key in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    assert asked == {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def test_the_backend_network_has_no_way_out() -> None:

@@ -1,34 +1,29 @@
-"""A container's share of the processors bounds how many workers are started in it."""
-
 import os
 from pathlib import Path
 
 import pytest
 
-from services.kernel import processors
+from services.kernel.processors import available
 
-
-@pytest.fixture(autouse=True)
-def machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine of sixteen processors, all of them allowed."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+ALLOWED = len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize(
-    ("limit", "count"), [("150000 100000\n", 2), ("50000 100000\n", 1), ("max 100000\n", 16), ("3200000 100000\n", 16)]
+    ("quota", "asked"), [("150000 100000", 2), ("50000 100000", 1), ("max 100000", 10_000), ("1000000 100000", 10)]
 )
-def test_counts_a_limit_rounded_up_and_never_more_than_is_allowed(limit: str, count: int, tmp_path: Path) -> None:
-    (tmp_path / "cpu.max").write_text(limit)
-    assert processors.available(tmp_path) == count
+def test_a_container_s_limit_counts_beside_the_processors_allowed(tmp_path: Path, quota: str, asked: int) -> None:
+    (tmp_path / "cpu.max").write_text(quota + "\n")
+    assert available(tmp_path) == min(ALLOWED, asked)
 
 
-@pytest.mark.parametrize(("quota", "count"), [("150000\n", 2), ("-1\n", 16)])
-def test_reads_the_first_version_of_control_groups_too(quota: str, count: int, tmp_path: Path) -> None:
+def test_the_older_control_groups_are_read_too(tmp_path: Path) -> None:
     (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(quota)
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    assert processors.available(tmp_path) == count
+    assert available(tmp_path) == ALLOWED
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("40000\n")
+    assert available(tmp_path) == 1
 
 
-def test_counts_what_is_allowed_where_there_are_no_control_groups(tmp_path: Path) -> None:
-    assert processors.available(tmp_path / "nowhere") == 16
+def test_without_control_groups_the_processors_allowed_are_counted(tmp_path: Path) -> None:
+    assert available(tmp_path) == ALLOWED
