@@ -14,7 +14,6 @@ from services.inference.market import Market
 from services.inference.settings import ModelsSettings
 from services.inference.training import Rows, rows_of
 from services.kernel.processors import available as cores
-from services.kernel import processors
 
 __all__ = ["Bench", "cores", "spread"]
 
