@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import redis as redis_sync
+import structlog
 from psycopg import conninfo
 
 from services.kernel import database
@@ -24,6 +25,17 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 SAMPLE = Path(__file__).parents[1] / "sample"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Undo what a test has set up for a process of its own: a command run in here leaves its level to all others."""
+    before = structlog.get_config() if structlog.is_configured() else None
+    yield
+    if before is None:
+        structlog.reset_defaults()
+    else:
+        structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")
