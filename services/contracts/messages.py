@@ -12,15 +12,17 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from services.contracts.readings import MarketReading, Reading, Returns
 from services.contracts.shape import Message as Message  # noqa: PLC0414 - everyone imports it from here
 from services.contracts.shape import Struct, Time
 
-VERSION = 2
+VERSION = 3
 
 CHLOE_NAMESPACE = UUID("6f0d3a52-9d0b-5c3e-8f57-3c1f6f1f0c10")
 
 Action = Literal["BUY", "SELL", "HOLD"]
 ConfidenceLevel = Literal["HIGH", "MEDIUM", "LOW"]
+Strength = Literal["STRONG_BUY", "BUY", "HOLD", "SELL", "STRONG_SELL"]
 Side = Literal["buy", "sell"]
 OrderReason = Literal["entry", "increase", "reduce", "exit", "flatten", "max_hold"]
 FillReason = Literal["entry", "increase", "reduce", "exit", "flatten", "max_hold", "stop", "target"]
@@ -118,7 +120,7 @@ class ForecastPart(Struct, frozen=True):
     uncertainty: float
 
 
-class Forecast(Struct, frozen=True):
+class Forecast(Struct, frozen=True, omit_defaults=True):
     """One asset's forecast at the slice: log return over ``horizon_hours``."""
 
     symbol: str
@@ -139,17 +141,26 @@ class Forecast(Struct, frozen=True):
     high: float | None = None
     without: tuple[str, ...] = ()
     """Models that should have had a say and could not: not trained yet, or too few candles for their sequence."""
+    trained_at: Time | None = None
+    """When the oldest model that had a say came into use; None where none needs training."""
 
 
-class ForecastsMade(Message, frozen=True):
+class ForecastsMade(Message, frozen=True, omit_defaults=True):
     """All forecasts of the slice, and the symbols that could not be forecast."""
 
     timeframe: str
     forecasts: tuple[Forecast, ...]
     missing: tuple[Missing, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    """In order of symbol, of every asset with a bar in the slice."""
+    market: MarketReading | None = None
+    clusters: tuple[tuple[str, ...], ...] = ()
+    """Assets that move together (two or more each), as of the last midnight: one bound holds for all of a cluster."""
+    returns: tuple[Returns, ...] = ()
+    """Only in the first slice at or after a midnight."""
 
 
-class Target(Struct, frozen=True):
+class Target(Struct, frozen=True, omit_defaults=True):
     """What signals want for one asset. ``weight`` None means: leave the position as it is (HOLD)."""
 
     id: UUID
@@ -166,14 +177,28 @@ class Target(Struct, frozen=True):
     regime: str
     threshold: float
     reasons: tuple[str, ...]
+    strength: Strength = "HOLD"
+    stop: float | None = None
+    """Price below the support (above the resistance for a short) to leave its position at; None: the asset's."""
+    take: float | None = None
+    """Price at the next resistance (support for a short); None: the asset's."""
+    volatility: float | None = None
+    """As in :class:`Reading`: of one bar, and what is usual."""
+    usual_volatility: float | None = None
+    trained_at: Time | None = None
+    """When the oldest model in its forecast came into use."""
 
 
-class TargetsSet(Message, frozen=True):
+class TargetsSet(Message, frozen=True, omit_defaults=True):
     """The wanted portfolio of the slice: one target per forecast asset, the rest is cash."""
 
     timeframe: str
     targets: tuple[Target, ...]
     cash_weight: float
+    market: str = "unknown"
+    """The market's regime, as in :class:`MarketReading`."""
+    clusters: tuple[tuple[str, ...], ...] = ()
+    """As in :class:`ForecastsMade`, for risk."""
 
 
 class Order(Struct, frozen=True):

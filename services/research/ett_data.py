@@ -31,15 +31,17 @@ class EttData:
     """(N, C) in standard deviations of the training part."""
     time: Floats
     """(N, 4) hour, weekday, day of the month and day of the year, each in [-0.5, 0.5]."""
+    lookback: int = HISTORY
+    """Hours that a forecast may read; the windows to forecast stay the same."""
 
     def starts(self, split: str) -> Rows:
         """Return the first forecast hour of every window of a split; all hours to forecast lie in the split."""
         since, until = SPLITS[split]
-        return np.arange(max(since, HISTORY), min(until, len(self.values)) - HORIZON + 1)
+        return np.arange(max(since, self.lookback), min(until, len(self.values)) - HORIZON + 1)
 
     def history(self, starts: Rows) -> Floats:
-        """Return what is known before each start: (n, 48, C)."""
-        found: Floats = self.values[starts[:, None] + np.arange(-HISTORY, 0)]
+        """Return what is known before each start: (n, lookback, C)."""
+        found: Floats = self.values[starts[:, None] + np.arange(-self.lookback, 0)]
         return found
 
     def future(self, starts: Rows) -> Floats:
@@ -48,8 +50,8 @@ class EttData:
         return found
 
     def calendar(self, starts: Rows) -> Floats:
-        """Return the calendar of history and future: (n, 72, 4)."""
-        found: Floats = self.time[starts[:, None] + np.arange(-HISTORY, HORIZON)]
+        """Return the calendar of history and future: (n, lookback + 24, 4)."""
+        found: Floats = self.time[starts[:, None] + np.arange(-self.lookback, HORIZON)]
         return found
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from services.inference.informer_net import Informer, InformerConfig
-from services.research.ett_data import HISTORY, HORIZON, EttData, Floats, Rows
+from services.research.ett_data import HORIZON, EttData, Floats, Rows
 
 Say = Callable[[str], None]
 
@@ -28,6 +28,7 @@ class Budget:
     d_ff: int = 2048
     heads: int = 8
     factor: int = 3
+    label: int = 48  # newest hours of the history that start the decoder
     precision: str = "bfloat16"  # of the products in training; the weights and the test stay float32
     device: str = "cpu"
 
@@ -40,8 +41,8 @@ def forecast(data: EttData, seed: int, budget: Budget, say: Say) -> tuple[Floats
         enc_in=columns,
         dec_in=columns,
         c_out=columns,
-        seq_len=HISTORY,
-        label_len=HISTORY,
+        seq_len=data.lookback,
+        label_len=budget.label,
         out_len=HORIZON,
         factor=budget.factor,
         d_model=budget.d_model,
@@ -51,7 +52,11 @@ def forecast(data: EttData, seed: int, budget: Budget, say: Say) -> tuple[Floats
     )
     net = Informer(config).to(budget.device)
     notes = train(net, data, seed, budget, say)
-    return predict(net, data, data.starts("test"), "float32"), {"factor": budget.factor, **notes}
+    return predict(net, data, data.starts("test"), "float32"), {
+        "factor": budget.factor,
+        "lookback": data.lookback,
+        **notes,
+    }
 
 
 def train(net: nn.Module, data: EttData, seed: int, budget: Budget, say: Say) -> dict[str, Any]:
