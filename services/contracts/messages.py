@@ -5,33 +5,37 @@ ledger are ``Decimal`` (JSON strings), model numbers are ``float``. Unknown fiel
 any change of shape.
 """
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
+# Everyone imports these from here.
+from services.contracts.books import Charge as Charge  # noqa: PLC0414
+from services.contracts.books import Fill as Fill  # noqa: PLC0414
+from services.contracts.books import FillReason as FillReason  # noqa: PLC0414
+from services.contracts.books import OrderOutcome as OrderOutcome  # noqa: PLC0414
+from services.contracts.books import PortfolioSettled as PortfolioSettled  # noqa: PLC0414
+from services.contracts.books import Position as Position  # noqa: PLC0414
+from services.contracts.books import Rate as Rate  # noqa: PLC0414
+from services.contracts.books import Trade as Trade  # noqa: PLC0414
+from services.contracts.names import CHLOE_NAMESPACE as CHLOE_NAMESPACE  # noqa: PLC0414
+from services.contracts.names import decision_id as decision_id  # noqa: PLC0414
 from services.contracts.readings import MarketReading, Reading, Returns
-from services.contracts.shape import Message as Message  # noqa: PLC0414 - everyone imports it from here
+from services.contracts.shape import Message as Message  # noqa: PLC0414
+from services.contracts.shape import Missing as Missing  # noqa: PLC0414
+from services.contracts.shape import Side as Side  # noqa: PLC0414
 from services.contracts.shape import Struct, Time
 
-VERSION = 3
-
-CHLOE_NAMESPACE = UUID("6f0d3a52-9d0b-5c3e-8f57-3c1f6f1f0c10")
+VERSION = 4
 
 Action = Literal["BUY", "SELL", "HOLD"]
 ConfidenceLevel = Literal["HIGH", "MEDIUM", "LOW"]
 Strength = Literal["STRONG_BUY", "BUY", "HOLD", "SELL", "STRONG_SELL"]
-Side = Literal["buy", "sell"]
+OrderKind = Literal["market", "limit", "stop", "stop_limit"]
 OrderReason = Literal["entry", "increase", "reduce", "exit", "flatten", "max_hold"]
-FillReason = Literal["entry", "increase", "reduce", "exit", "flatten", "max_hold", "stop", "target"]
 CommandName = Literal["halt", "resume", "flatten", "activate", "enable", "disable"]
-
-
-def decision_id(ts: datetime, stage: str, subject: str) -> UUID:
-    """Name a decision deterministically, so that redelivery can never create a second one."""
-    return uuid5(CHLOE_NAMESPACE, f"{ts.isoformat()}|{stage}|{subject}")
 
 
 class Bar(Struct, frozen=True, omit_defaults=True):
@@ -46,13 +50,6 @@ class Bar(Struct, frozen=True, omit_defaults=True):
     volume: float
     opened_at: Time | None = None
     """When it opened, where that is not one timeframe before the slice (exchanges that open at half past)."""
-
-
-class Missing(Struct, frozen=True):
-    """A symbol whose data is not there for the slice, or not to be trusted, and why."""
-
-    symbol: str
-    reason: str
 
 
 class Split(Struct, frozen=True):
@@ -201,8 +198,19 @@ class TargetsSet(Message, frozen=True, omit_defaults=True):
     """As in :class:`ForecastsMade`, for risk."""
 
 
+class LimitCheck(Struct, frozen=True, omit_defaults=True):
+    """One limit as it stood before the order: what it allows, what it was, whether it let the order pass whole."""
+
+    name: str
+    limit: Decimal | None = None
+    current: Decimal | None = None
+    passed: bool = True
+    allowed: Decimal | None = None
+    """The most notional it had room for; None where it says only yes or no. Less than was asked cuts the order."""
+
+
 class Order(Struct, frozen=True):
-    """An approved market order for the next bar's open, with the protection its position shall carry."""
+    """An approved order for the next bar, with the protection its position shall carry (together: a bracket)."""
 
     id: UUID
     symbol: str
@@ -220,16 +228,16 @@ class Order(Struct, frozen=True):
     regime: str
     notes: tuple[str, ...] = ()
     valid_until: Time | None = None
-    """How long it waits for a bar that opens after the decision; None: for the next slice only."""
-
-
-class LimitCheck(Struct, frozen=True):
-    """One limit as it stood: what it allows, what it was, whether it let the order pass."""
-
-    name: str
-    limit: Decimal | None
-    current: Decimal | None
-    passed: bool
+    """How long it, or what is left of it, waits for a bar that opens after the decision; None: one slice only."""
+    kind: OrderKind = "market"
+    limit_price: Decimal | None = None
+    """The worst price that a limit or stop-limit order takes."""
+    trigger_price: Decimal | None = None
+    """The price that wakes a stop or stop-limit order: at or above the market to buy, at or below it to sell."""
+    trail: Decimal | None = None
+    """Fraction behind the best price since: on an entry its position's stop follows, on a reducing stop its trigger."""
+    checks: tuple[LimitCheck, ...] = ()
+    """The whole table of risk as it stood, for entries; reductions are asked nothing."""
 
 
 class Refused(Struct, frozen=True):
@@ -242,6 +250,8 @@ class Refused(Struct, frozen=True):
     quantity: Decimal
     check: str
     reason: str
+    checks: tuple[LimitCheck, ...] = ()
+    """The whole table of risk as it stood; shorter where the wish made too little sense to ask on."""
 
 
 class OrdersDecided(Message, frozen=True):
@@ -253,95 +263,6 @@ class OrdersDecided(Message, frozen=True):
     checks: tuple[LimitCheck, ...]
     halted: str | None
     """Why trading is halted, or None."""
-
-
-class Fill(Struct, frozen=True):
-    """One execution. ``price`` includes spread and slippage; ``slippage`` is their cost in account currency."""
-
-    id: UUID
-    order_id: UUID | None
-    symbol: str
-    asset_class: str
-    side: Side
-    quantity: Decimal
-    price: Decimal
-    fee: Decimal
-    slippage: Decimal
-    reason: FillReason
-    filled_at: Time
-    """Open of the bar that filled it; stops and targets carry that bar's open too, for bars hide the minute."""
-
-
-class OrderOutcome(Struct, frozen=True):
-    """What became of an order at the venue."""
-
-    order_id: UUID
-    symbol: str
-    status: Literal["filled", "partly_filled", "cancelled"]
-    filled_quantity: Decimal
-    detail: str
-
-
-class Position(Struct, frozen=True):
-    """An open position. ``quantity`` is signed; ``cost`` is what it cost without fees (negative when short)."""
-
-    symbol: str
-    asset_class: str
-    quantity: Decimal
-    cost: Decimal
-    mark_price: Decimal
-    market_value: Decimal
-    """Signed ``quantity * mark_price``, rounded to 8 places, account currency."""
-    stop_price: Decimal | None
-    target_price: Decimal | None
-    opened_at: Time
-    expires_at: Time | None
-
-
-class Trade(Struct, frozen=True):
-    """A round trip from flat to flat, after costs. ``pnl`` is net of ``fees``."""
-
-    id: UUID
-    symbol: str
-    asset_class: str
-    side: Literal["long", "short"]
-    opened_at: Time
-    closed_at: Time
-    quantity: Decimal
-    """The largest absolute size the position had."""
-    entry_price: Decimal
-    exit_price: Decimal
-    fees: Decimal
-    slippage: Decimal
-    pnl: Decimal
-    exit_reason: FillReason
-    bucket: int
-    regime: str
-
-
-class PortfolioSettled(Message, frozen=True, omit_defaults=True):
-    """The books after the slice. ``cash + sum(market_value) == equity``, exactly.
-
-    Also ``starting_cash + realised_pnl + unrealised_pnl - fees == equity``.
-    """
-
-    timeframe: str
-    fills: tuple[Fill, ...]
-    outcomes: tuple[OrderOutcome, ...]
-    trades: tuple[Trade, ...]
-    positions: tuple[Position, ...]
-    cash: Decimal
-    equity: Decimal
-    starting_cash: Decimal
-    realised_pnl: Decimal
-    unrealised_pnl: Decimal
-    fees: Decimal
-    stale: tuple[str, ...] = ()
-    """Symbols marked at an older price because the slice had no bar for them."""
-    working: tuple[UUID, ...] = ()
-    """Orders that still wait for a bar to fill in."""
-    suspect: tuple[Missing, ...] = ()
-    """The slice's suspect symbols, for risk, which reads the books and not the slice."""
 
 
 class Requirement(Struct, frozen=True):

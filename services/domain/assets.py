@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.domain.errors import BadSymbol
+from services.domain.regimes import Regime
 
 
 class Section(BaseModel):
@@ -27,6 +28,49 @@ class AssetClass(Section):
     max_weight: float = Field(gt=0, le=1)
     order_valid_hours: int = Field(default=1, ge=1)
     """How long an order waits for the market to open; 1 where it never closes."""
+
+
+class Profile(Section):
+    """The strategy profile: the market's states and confidence buckets in which research saw an asset pay."""
+
+    cells: dict[Regime, tuple[Annotated[int, Field(ge=0, le=9)], ...]] = Field(min_length=1)
+    """Entries are made in these regimes and, in each, in these confidence buckets; no buckets named: in all."""
+    sides: tuple[Literal["long", "short"], ...] | None = None
+    """Sides that the cells are for, where they are fewer than the asset's."""
+    min_confidence: float = Field(default=0.0, ge=0, le=1)
+    """Stands in place of the general one."""
+    explore_confidence: float | None = Field(default=None, gt=0, le=1)
+    """Paper explores forecasts from this confidence on, instead of the general one; not asked where buckets are."""
+
+    @property
+    def names_buckets(self) -> bool:
+        """Whether a regime is narrowed to some of its buckets."""
+        return any(self.cells.values())
+
+
+class Rules(Section):
+    """What an asset asks for besides its signal; what is not named is not asked."""
+
+    earnings_days: int | None = Field(default=None, ge=0, le=10)
+    """No entries so many calendar days before and after its earnings, and on their day."""
+    posts_pause: int | None = Field(default=None, ge=0)
+    """No entries while its watched accounts wrote more posts than this in the last 24 hours."""
+    sentiment_required: bool = False
+    """Entries need a mood and a number of mentions (``signals.yaml``)."""
+    avoid_sideways: bool = False
+    """No entries while the market goes nowhere, or while that is not known."""
+    decay_counts: bool = False
+    """What the fund loses to its own leverage over the horizon must be less than what is expected."""
+    stop_pips: float | None = Field(default=None, gt=0)
+    target_pips: float | None = Field(default=None, gt=0)
+    daily_range_pips: float | None = Field(default=None, gt=0)
+    """What its day usually covers; an entry says by how much the market's own differs."""
+    no_entry_before_close_hours: int = Field(default=0, ge=0, le=24)
+    """No entries so many hours before a closure that ``flat_over_weekend`` or ``flat_overnight`` leaves before."""
+    flat_over_weekend: bool = False
+    """Left before the market closes for a weekend or a holiday."""
+    flat_overnight: bool = False
+    """Left before every close."""
 
 
 class Asset(Section):
@@ -50,7 +94,14 @@ class Asset(Section):
     max_hold_hours: int | None = Field(default=None, gt=0)
     notional_per_trade: Decimal | None = Field(default=None, gt=0)
     notional_per_day: Decimal | None = Field(default=None, gt=0)
+    spread_bps: Decimal | None = Field(default=None, ge=0)
+    """Usual spread, basis points of the price; None: its class's."""
     indicators: tuple[str, ...] = ()
+    leverage: float | None = None
+    """Of a fund that resets it every day: how many times its index's return it gives, negative for an inverse one."""
+    profile: Profile | None = None
+    """None: neither regime nor bucket is asked."""
+    rules: Rules = Rules()
     venue_symbols: dict[str, str] = {}
     """The symbol a source uses, where it is not ours: ``{binance: POL/USDT}``."""
     note: str = ""

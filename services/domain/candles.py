@@ -17,13 +17,14 @@ Values = NDArray[np.float64]
 
 SECONDS: dict[Timeframe, int] = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600, "4h": 14400, "1d": 86400}
 FIELDS = ("open", "high", "low", "close", "volume")
+_TIMEFRAMES: dict[str, Timeframe] = {name: name for name in get_args(Timeframe)}
 
 
 def timeframe_of(text: str) -> Timeframe:
     """Read a timeframe name; ValueError lists the known ones."""
-    for known in get_args(Timeframe):
-        if text == known:
-            return known  # type: ignore[no-any-return]  # get_args is untyped
+    known = _TIMEFRAMES.get(text)
+    if known is not None:
+        return known
     raise ValueError(f"timeframe {text!r} is unknown: use one of {', '.join(get_args(Timeframe))}")
 
 

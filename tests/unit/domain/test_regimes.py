@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.domain.ranks import trailing_rank
-from services.domain.regimes import REGIMES, UNCLASSIFIED, classify
+from services.domain.regimes import HELD_DAYS, REGIMES, UNCLASSIFIED, classify, window_bars
 
 BARS = 6
 """Bars a day, to keep the windows short."""
@@ -64,3 +64,47 @@ def test_too_short_a_past_or_a_hole_in_the_week_is_unclassified() -> None:
     found = classify(close, BARS)
     assert found[591] == UNCLASSIFIED
     assert found[589] in REGIMES
+
+
+@settings(max_examples=30, deadline=None)
+@given(at=st.integers(200, 899), seed=st.integers(0, 1_000), hole=st.booleans())
+def test_a_fixed_number_of_bars_says_what_the_whole_history_says(at: int, seed: int, hole: bool) -> None:
+    close = walk(900, seed)
+    if hole:
+        close[at - 50] = np.nan
+    window = close[max(0, at + 1 - window_bars(BARS)) : at + 1]
+    whole = classify(close, BARS)
+    assert classify(window, BARS)[-1] == whole[at]
+    assert classify(window, BARS, since=len(window) - 1)[-1] == whole[at]
+    assert (classify(close, BARS, since=at)[at:] == whole[at:]).all()
+
+
+def changes(said: np.ndarray) -> int:
+    return int((said[1:] != said[:-1]).sum())
+
+
+def test_what_lies_between_the_bounds_changes_nothing() -> None:
+    # Without its lower bound the rule would change its word wherever the value passes the upper one.
+    close = walk(3_000, 9)
+    step = np.diff(np.log(close), prepend=np.nan)
+    week = 7 * BARS
+    size = np.sqrt(np.lib.stride_tricks.sliding_window_view(step * step, week).sum(axis=-1))
+    way = np.log(close[week - 1 :] / np.concatenate(([np.nan], close[:-week]))[: len(size)])
+    once = np.select([way > size, way < -size], ["trend_up", "trend_down"], "chop")
+    found = classify(close, BARS)[week - 1 :]
+    calm = (found != UNCLASSIFIED) & (found != "high_vol")
+    assert changes(found[calm]) < 0.7 * changes(once[calm])
+    assert set(found[calm]) == {"trend_up", "trend_down", "chop"}
+
+
+def test_a_regime_that_is_not_confirmed_ends_after_three_days() -> None:
+    # A volatility that stays between the percentiles: high_vol is believed for a while and no longer.
+    chance = np.random.default_rng(12)
+    scales = np.repeat(chance.uniform(0.5, 1.5, 110), BARS)
+    steps = scales * 0.01 * np.tile([1.0, -1.0], len(scales) // 2)
+    past = np.sort(scales[-90 * BARS - BARS : -BARS])
+    burst, between = past[-1] * 1.5, past[int(0.75 * len(past))]
+    after = np.repeat([burst, between], [BARS, 10 * BARS]) * 0.01 * np.tile([1.0, -1.0], 11 * BARS // 2)
+    found = classify(np.exp(np.cumsum(np.concatenate((steps, after)))), BARS)[-10 * BARS :]
+    assert (found[: HELD_DAYS * BARS] == "high_vol").all()
+    assert (found[(HELD_DAYS + 1) * BARS :] == "chop").all()
