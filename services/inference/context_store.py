@@ -38,6 +38,25 @@ where observed_at = newest and available_at >= $3
 order by symbol, name, available_at, observed_at
 """
 
+# Posts of watched accounts stand among the keywords, each under its account's name.
+POSTS = """
+select symbol, ceil(extract(epoch from available_at))::bigint, (
+    select coalesce(sum(value::integer), 0)
+    from json_each_text(case json_typeof(keywords) when 'object' then keywords end) where key like '@%'
+)
+from social_sentiment
+where source = 'x' and symbol = any($1::text[]) and available_at >= $2 and available_at <= $3
+order by symbol, available_at, ts
+"""
+
+EARNINGS = """
+select symbol, ceil(extract(epoch from available_at))::bigint, extract(epoch from scheduled_at)::bigint
+from economic_calendar
+where symbol = any($1::text[]) and name = symbol || ' earnings' and available_at <= $3
+    and scheduled_at >= $2::timestamptz - interval '10 days' and scheduled_at <= $3::timestamptz + interval '10 days'
+order by symbol, available_at, scheduled_at
+"""
+
 MOOD_SECONDS = 6 * 3_600
 """A source that has said nothing for so long is left out of the mood."""
 
@@ -78,7 +97,7 @@ def _indicators() -> dict[str, str]:
 
 
 async def load_values(conn: Connection, symbols: Sequence[str], since: datetime, until: datetime) -> Values:
-    """Read what features of bars that closed in [since, until] may look at."""
+    """Read what features and readings of bars that closed in [since, until] may look at."""
     indicators = _indicators()
     since -= timedelta(seconds=CONTEXT_SECONDS)
     pairs: dict[tuple[str, str], list[tuple[int, float]]] = {}
@@ -95,6 +114,9 @@ async def load_values(conn: Connection, symbols: Sequence[str], since: datetime,
     ):
         add(symbol, "sentiment", known, mood)
         add(symbol, "mentions", known, mentions)
+    for name, query in (("posts", POSTS), ("earnings", EARNINGS)):
+        for symbol, known, value in await conn.fetch(query, list(symbols), since, until):
+            add(symbol, name, known, value)
     for symbol, name, known, value in await conn.fetch(INDICATORS, list(indicators), list(symbols), since, until):
         add(symbol, indicators[name], known, value)
     found = Values({}, {})

@@ -8,6 +8,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from services.contracts.messages import Forecast, ForecastPart
 from services.inference.ensemble import Blend
@@ -43,6 +44,8 @@ class Parts:
     close: float
     parts: tuple[ForecastPart, ...]
     blend: Blend
+    trained_at: datetime | None = None
+    """As in :class:`Forecast`."""
 
 
 def decide(history: ScoreHistory, event: Parts, params: Params) -> tuple[ScoreHistory, Forecast]:
@@ -65,6 +68,7 @@ def decide(history: ScoreHistory, event: Parts, params: Params) -> tuple[ScoreHi
         high=expected + event.blend.high * uncertainty,
         parts=event.parts,
         without=tuple(name for name in params.counted if all(part.model != name for part in event.parts)),
+        trained_at=event.trained_at,
     )
     return remember(history, score, params.history), forecast
 

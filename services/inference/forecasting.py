@@ -7,7 +7,11 @@ from datetime import datetime
 import numpy as np
 
 from services.contracts.messages import Bar, Forecast, ForecastPart, ForecastsMade, Missing, SliceClosed
-from services.inference import decide, ensemble, features, models
+from services.domain.market_days import bars_per_day
+from services.inference import decide, ensemble, features, models, readings
+from services.inference.asset_readings import reach
+from services.inference.bars import bars_by_symbol, rows_of_bars
+from services.inference.daily_readings import Clusters
 from services.inference.decide import Params, Parts, ScoreHistory
 from services.inference.ensemble import Blend
 from services.inference.market import Market
@@ -51,6 +55,12 @@ class Forecaster:
         self.starts = {
             key: np.array([epoch(row.valid_from) for row in rows], dtype=np.int64) for key, rows in self.trained.items()
         }
+        self.since = {
+            (row.symbol, row.model, row.version): row.valid_from
+            for rows in self.trained.values()
+            for row in rows
+            if row.model in settings.counted
+        }
         self.params = Params(
             settings.counted, settings.horizon_hours, settings.confidence.history, settings.confidence.at_least
         )
@@ -59,25 +69,34 @@ class Forecaster:
         # Only the last one of each symbol and model: slices come in order, and trees take memory.
         self._loaded: dict[tuple[str, str], tuple[str, object]] = {}
 
+    def bars_back(self, asset_class: str) -> int:
+        """Candles of an asset before a slice's own that forecasts and readings look at."""
+        # The readings of a midnight look as far back from there.
+        day = bars_per_day(asset_class, self.settings.timeframe)
+        return max(self.history, reach(asset_class, self.settings.timeframe) + day)
+
     @property
     def history(self) -> int:
         """Candles before a slice's own that the longest sequence reads."""
         return features.WINDOW + self.bars
 
     def forecast(
-        self, market: Market, slices: Sequence[SliceClosed], histories: Histories
+        self,
+        market: Market,
+        slices: Sequence[SliceClosed],
+        histories: Histories,
+        clusters: Clusters | None = None,
     ) -> tuple[list[ForecastsMade], dict[str, ScoreHistory]]:
         """Forecast the slices, in ascending order; return one message each and the score histories after them.
 
-        ``market`` holds for each symbol what closed by the newest slice, and ``history`` bars before the oldest;
-        later candles than a slice are not looked at. Raises :class:`ModelError` for a changed artefact.
+        ``market`` holds for each symbol what closed by the newest slice, and ``bars_back`` bars before the oldest;
+        later candles than a slice are not looked at. ``clusters`` are those of the midnight before the first slice,
+        where they are known. Raises :class:`ModelError` for a changed artefact.
         """
         after = dict(histories)
         made: list[list[Forecast]] = [[] for _ in slices]
         missing: list[list[Missing]] = [list(one.missing) for one in slices]
-        batches = [
-            self._batch(symbol, market, bars, slices) for symbol, bars in sorted(_bars_by_symbol(slices).items())
-        ]
+        batches = [self._batch(symbol, market, bars, slices) for symbol, bars in sorted(bars_by_symbol(slices).items())]
         said = self._say(batches)
         for batch, parts_of in zip(batches, said, strict=True):
             for i, reason in batch.missing.items():
@@ -88,16 +107,25 @@ class Forecaster:
                 if not parts:
                     missing[i].append(Missing(batch.symbol, "no model was trained on hours before this slice"))
                     continue
-                event = Parts(batch.symbol, batch.asset_class, float(batch.close[row]), tuple(parts), blends[row])
+                event = Parts(
+                    batch.symbol,
+                    batch.asset_class,
+                    float(batch.close[row]),
+                    tuple(parts),
+                    blends[row],
+                    self._trained_at(batch.symbol, parts),
+                )
                 history, forecast = decide.decide(history, event, self.params)
                 made[i].append(forecast)
             after[batch.symbol] = history
+        said_beside = readings.read(market, slices, self.settings, clusters)
         return [
             ForecastsMade(
                 ts=one.ts,
                 timeframe=one.timeframe,
                 forecasts=tuple(made[i]),
                 missing=tuple(sorted(missing[i], key=lambda absent: absent.symbol)),
+                **said_beside[i]._asdict(),
             )
             for i, one in enumerate(slices)
         ], after
@@ -111,8 +139,7 @@ class Forecaster:
         if series is None:
             absent = dict.fromkeys(bars, "no candles are stored")
             return Batch(symbol, asset_class, [], none, none, np.empty(0), nothing, absent)
-        opened = np.array([self._opened(bars[i], slices[i]) for i in bars], dtype=np.int64)
-        rows = row_at(series.ts, opened)
+        rows = rows_of_bars(series, bars, slices, self.settings.bar_seconds)
         there = rows[rows >= 0]
         if len(there) == 0:
             absent = dict.fromkeys(bars, "its candle of this slice is not stored")
@@ -133,9 +160,6 @@ class Forecaster:
         moments = np.array([epoch(slices[i].ts) for i, _ in found], dtype=np.int64)
         close = np.array([bars[i].close for i, _ in found])
         return Batch(symbol, asset_class, [i for i, _ in found], moments, kept, close, table, missing)
-
-    def _opened(self, bar: Bar, closed: SliceClosed) -> int:
-        return epoch(closed.ts) - self.settings.bar_seconds if bar.opened_at is None else epoch(bar.opened_at)
 
     def _say(self, batches: Sequence[Batch]) -> list[list[list[ForecastPart]]]:
         """Ask every model about every row: by batch and slice, the parts in the models' order."""
@@ -204,6 +228,11 @@ class Forecaster:
             return np.full(len(batch.moments), -1, dtype=np.int64)
         return np.searchsorted(starts, batch.moments, side="right").astype(np.int64) - 1
 
+    def _trained_at(self, symbol: str, parts: Sequence[ForecastPart]) -> datetime | None:
+        """Say since when the oldest of the models that had a say has been in use."""
+        since = (self.since.get((symbol, part.model, part.version)) for part in parts)
+        return min((at for at in since if at is not None), default=None)
+
     def _blends(self, batch: Batch) -> list[Blend]:
         """Return the blend in use at each row."""
         rows = self.trained.get((batch.symbol, ensemble.NAME), [])
@@ -267,11 +296,3 @@ def _bar(series: Candles, row: int) -> Bar:
         float(series.close[row]),
         float(series.volume[row]),
     )
-
-
-def _bars_by_symbol(slices: Sequence[SliceClosed]) -> dict[str, dict[int, Bar]]:
-    found: dict[str, dict[int, Bar]] = {}
-    for i, one in enumerate(slices):
-        for bar in one.bars:
-            found.setdefault(bar.symbol, {})[i] = bar
-    return found

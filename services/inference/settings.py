@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from services.domain.assets import ASSETS_FILE, AssetsConfig
 from services.domain.candles import SECONDS, Timeframe
 from services.kernel import config
 from services.kernel.config import Strict
@@ -74,6 +75,15 @@ class Retraining(Strict):
     """How much larger the challenger's squared error may be, as a share."""
 
 
+class ReadingSettings(Strict):
+    """What is read off the market beside forecasts; see :mod:`services.inference.readings`."""
+
+    correlation_days: int = Field(default=30, ge=1)
+    """Over how many days assets' returns are correlated."""
+    cluster_correlation: float = Field(default=0.7, gt=0, le=1)
+    """From which correlation on, of either sign, two assets are of one cluster."""
+
+
 class ModelSettings(Strict):
     """One model's line: its own parameters, which its file checks. ``counts`` False: shown, never weighed."""
 
@@ -104,6 +114,7 @@ class ModelsFile(Strict):
     leaders: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     confidence: ConfidenceSettings
     ensemble: EnsembleSettings
+    readings: ReadingSettings
     retraining: Retraining
     preset: str
     replay_preset: str
@@ -135,6 +146,9 @@ class ModelsSettings(Strict):
     says: str
     walk_forward: WalkForward
     models: dict[str, ModelSettings]
+    readings: ReadingSettings = ReadingSettings()
+    leverage: dict[str, float] = Field(default_factory=dict)
+    """Of funds that reset it every day, by symbol; from ``assets_config.yaml``."""
 
     @property
     def bar_seconds(self) -> int:
@@ -160,7 +174,7 @@ class ModelsSettings(Strict):
 def load(
     folder: Path | None = None, *, preset: str | None = None, timeframe: Timeframe = "1h", replay: bool = False
 ) -> ModelsSettings:
-    """Read ``models.yaml``; raises :class:`ConfigError` naming file and key.
+    """Read ``models.yaml``, and the funds' leverage; raises :class:`ConfigError` naming file and key.
 
     ``preset`` None: the one that ``CHLOE_MODELS_PRESET`` names, else the file's own, for a ``replay`` or not.
     """
@@ -171,6 +185,7 @@ def load(
     if timeframe not in file.horizon_bars:
         raise ConfigError(f"{MODELS_FILE}: key 'horizon_bars' has no line for {timeframe}")
     of_preset = file.presets[chosen]
+    assets = config.load(AssetsConfig, ASSETS_FILE, folder).assets
     return ModelsSettings(
         timeframe=timeframe,
         horizon_bars=file.horizon_bars[timeframe],
@@ -183,4 +198,6 @@ def load(
         says=of_preset.says,
         walk_forward=of_preset.walk_forward,
         models=of_preset.models,
+        readings=file.readings,
+        leverage={symbol: asset.leverage for symbol, asset in assets.items() if asset.leverage is not None},
     )

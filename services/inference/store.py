@@ -11,6 +11,7 @@ import numpy as np
 from services.contracts.messages import ForecastsMade, decision_id
 from services.domain.candles import Timeframe, timeframe_of
 from services.domain.corporate_actions import DatedSplit, raw_splits
+from services.domain.correlations import Pair
 from services.inference import decide
 from services.inference.decide import ScoreHistory
 from services.inference.drift import Drift
@@ -21,12 +22,32 @@ from services.kernel.database import Connection
 Splits = Mapping[str, Sequence[DatedSplit]]
 """Declared splits by symbol."""
 
-# Bars that opened in [$3, $4), in the order features need them.
-CANDLES = """
-select symbol, asset_class, extract(epoch from ts)::bigint as seconds, open, high, low, close, volume
-from candles
+# A column of an asset's bars as one string of big-endian doubles: no Python object per value.
+COLUMNS = """
+string_agg(int8send(extract(epoch from c.ts)::bigint), '' order by c.ts),
+    string_agg(float8send(open), '' order by c.ts), string_agg(float8send(high), '' order by c.ts),
+    string_agg(float8send(low), '' order by c.ts), string_agg(float8send(close), '' order by c.ts),
+    string_agg(float8send(volume), '' order by c.ts)
+"""
+
+# Bars that opened in [$3, $4).
+CANDLES = f"""
+select symbol, asset_class, {COLUMNS}
+from candles c
 where symbol = any($1::text[]) and timeframe = $2 and ts >= $3 and ts < $4
-order by symbol, ts
+group by symbol, asset_class order by symbol
+"""
+
+# Bars that opened in [$4, $5), and of each symbol the last $2 before them.
+RECENT_CANDLES = f"""
+select c.symbol, c.asset_class, {COLUMNS}
+from unnest($1::text[], $2::integer[]) as wanted (symbol, bars)
+cross join lateral (
+    (select * from candles where symbol = wanted.symbol and timeframe = $3 and ts < $4 order by ts desc limit bars)
+    union all
+    select * from candles where symbol = wanted.symbol and timeframe = $3 and ts >= $4 and ts < $5
+) c
+group by c.symbol, c.asset_class order by c.symbol
 """
 
 # The oldest and newest stored bar of a timeframe, by symbol.
@@ -95,6 +116,13 @@ select c.symbol from candles c where c.timeframe = $1
 group by c.symbol having max(c.ts) - min(c.ts) >= $2 order by c.symbol
 """
 
+SAVE_CORRELATIONS = """
+insert into correlation_matrix (ts, symbol, other, window_hours, correlation)
+select $1, symbol, other, $4, correlation
+from unnest($2::text[], $3::text[], $5::float8[]) as pairs (symbol, other, correlation)
+on conflict do nothing
+"""
+
 RAISE_DRIFT = """
 insert into system_flags (id, name, subject, severity, blocks, detail, raised_at)
 select $1, 'model_drift', $2, 'warning', '', $3, $4
@@ -111,10 +139,21 @@ async def load_candles(
 ) -> dict[str, Candles]:
     """Read the bars that opened in [start, end), with the splits that they show; symbols without any are left out."""
     rows = await conn.fetch(CANDLES, list(symbols), timeframe, start, end)
-    grouped: dict[str, list[Any]] = {}
-    for row in rows:
-        grouped.setdefault(row[0], []).append(row)
-    return {symbol: _candles(of_symbol, timeframe_of(timeframe), splits) for symbol, of_symbol in grouped.items()}
+    return {row[0]: _candles(row, timeframe_of(timeframe), splits) for row in rows}
+
+
+async def recent_candles(
+    conn: Connection, bars: Mapping[str, int], timeframe: str, start: datetime, end: datetime, splits: Splits
+) -> dict[str, Candles]:
+    """Read the bars that opened in [start, end), and of each symbol so many before them."""
+    rows = await conn.fetch(RECENT_CANDLES, list(bars), list(bars.values()), timeframe, start, end)
+    return {row[0]: _candles(row, timeframe_of(timeframe), splits) for row in rows}
+
+
+async def save_correlations(conn: Connection, midnight: datetime, hours: int, pairs: Sequence[Pair]) -> None:
+    """Store how the returns of the ``hours`` before a midnight were correlated; what is stored already stays."""
+    symbols, others = [one.symbol for one in pairs], [one.other for one in pairs]
+    await conn.execute(SAVE_CORRELATIONS, midnight, symbols, others, hours, [one.correlation for one in pairs])
 
 
 async def candle_spans(conn: Connection, timeframe: str) -> dict[str, tuple[datetime, datetime]]:
@@ -228,11 +267,12 @@ def _json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, allow_nan=False, sort_keys=True)
 
 
-def _candles(rows: Sequence[Any], timeframe: Timeframe, splits: Splits) -> Candles:
-    def column(index: int) -> Floats:
-        return np.array([row[index] for row in rows], dtype=np.float64)
+def _candles(row: Any, timeframe: Timeframe, splits: Splits) -> Candles:
+    seconds = np.frombuffer(row[2], dtype=">i8").astype(np.int64)
+    prices = (_column(row[3]), _column(row[4]), _column(row[5]), _column(row[6]))
+    shown = raw_splits(splits.get(row[0], ()), seconds, prices[0], prices[3])
+    return Candles(row[0], row[1], seconds, *prices, _column(row[7]), timeframe, shown)
 
-    seconds = np.array([row[2] for row in rows], dtype=np.int64)
-    prices = (column(3), column(4), column(5), column(6))
-    shown = raw_splits(splits.get(rows[0][0], ()), seconds, prices[0], prices[3])
-    return Candles(rows[0][0], rows[0][1], seconds, *prices, column(7), timeframe, shown)
+
+def _column(sent: bytes) -> Floats:
+    return np.frombuffer(sent, dtype=">f8").astype(np.float64)

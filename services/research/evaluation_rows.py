@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from services.contracts.messages import Forecast, ForecastsMade
 from services.domain.assets import AssetClass
 from services.domain.candles import SECONDS
+from services.domain.market_days import bars_per_day
 from services.domain.regimes import classify
 from services.execution.settings import PaperSettings
 from services.inference.series import Candles, Floats, Ints, epoch
@@ -125,7 +126,7 @@ def _asset(series: Candles, said: Sequence[tuple[int, Forecast]], horizon_bars: 
         p_up=_optional([f.p_up for f in forecasts]),
         confidence=np.where(unsure, np.nan, confidence),
         bucket=np.where(unsure, NO_BUCKET, np.array([f.bucket for f in forecasts], dtype=np.int64)),
-        regime=classify(series.close, 86_400 // SECONDS[series.timeframe])[row],
+        regime=classify(series.close, bars_per_day(series.asset_class, series.timeframe))[row],
         ensemble=Said(expected, np.array([f.uncertainty for f in forecasts], dtype=np.float64)),
         parts=_parts(forecasts),
         untrained=untrained,

@@ -32,7 +32,8 @@ def test_one_slice_at_a_time_gives_the_same_messages_as_all_at_once() -> None:
     alone: list[ForecastsMade] = []
     for i, one in enumerate(SLICES):
         newest = WINDOW - 4 + i
-        window = {symbol: series.between(max(0, newest + 1 - WINDOW), newest + 1) for symbol, series in CANDLES.items()}
+        first = max(0, newest - forecaster.bars_back("crypto"))
+        window = {symbol: series.between(first, newest + 1) for symbol, series in CANDLES.items()}
         made, histories = forecaster.forecast(market(window), [one], histories)
         alone += made
     assert [encode(message) for message in alone] == [encode(message) for message in batched()]
@@ -102,6 +103,19 @@ def test_symbols_that_cannot_be_forecast_are_named_with_the_reason() -> None:
     assert [(m.symbol, m.reason) for m in old.missing] == [("ETH/USDT", "its candle of this slice is not stored")]
 
 
+def test_a_forecast_says_since_when_the_oldest_model_in_it_has_been_in_use() -> None:
+    spans = {(m.symbol, m.model, m.version): m.valid_from for m in TRAINED}
+    seen = set()
+    for message in batched():
+        for forecast in message.forecasts:
+            named = [spans.get((forecast.symbol, part.model, part.version)) for part in forecast.parts]
+            assert forecast.trained_at == min((at for at in named if at is not None), default=None)
+            assert forecast.trained_at is None or forecast.trained_at <= message.ts
+            seen.add(forecast.trained_at)
+    assert None in seen, "before the first training nobody was trained"
+    assert len(seen) > 2
+
+
 def test_without_a_model_for_the_hour_the_symbol_is_missing() -> None:
     lines = {"lightgbm": SETTINGS.models["lightgbm"].model_dump()}
     made, _ = Forecaster(quick_settings(lines), []).forecast(market(CANDLES), SLICES[10:11], {})
@@ -116,4 +130,7 @@ def test_a_changed_artefact_stops_the_forecast() -> None:
 
 def test_nothing_to_forecast_gives_an_empty_message() -> None:
     when: datetime = SLICES[0].ts
-    assert batched(slices=[SliceClosed(when, "1h", ())]) == [ForecastsMade(when, "1h", ())]
+    (made,) = batched(slices=[SliceClosed(when, "1h", ())])
+    assert (made.ts, made.forecasts, made.missing, made.readings, made.returns) == (when, (), (), (), ())
+    assert made.market is not None
+    assert made.market.regime == "unknown"

@@ -1,6 +1,6 @@
 """The corpus: leaks planted one at a time, each in one step of the pipeline. The firewall has to name them all."""
 
-from services.research.leaks.planted import columns, decisions, fits, joins, splits, tables
+from services.research.leaks.planted import beside, columns, decisions, fits, joins, splits, tables
 from services.research.leaks.planted.kinds import Leak
 
 PLANTED: tuple[Leak, ...] = (
@@ -10,4 +10,5 @@ PLANTED: tuple[Leak, ...] = (
     *splits.LEAKS,
     *fits.LEAKS,
     *decisions.LEAKS,
+    *beside.LEAKS,
 )
