@@ -1,33 +1,31 @@
-"""From forecasts to wanted weights: thresholds, confidence, allocation. Pure."""
+"""From forecasts to wanted weights: an opinion of each asset, then the division of the portfolio. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 
-from services.contracts.messages import (
-    Action,
-    ConfidenceLevel,
-    DayEvaluated,
-    Forecast,
-    ForecastsMade,
-    Target,
-    TargetsSet,
-    decision_id,
-)
+from services.contracts.messages import DayEvaluated, ForecastsMade, Target, TargetsSet, decision_id
+from services.contracts.readings import MarketReading, Reading
 from services.domain.assets import Asset
-from services.signals.allocation import allocate
+from services.signals.leaning import level_of
+from services.signals.opinion import ONLY_LEAVE, Opinion, opinion
+from services.signals.portfolio import Shares, divide
 from services.signals.settings import SignalSettings
 
 
-class SignalState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What signals remember: which symbols may be entered, as phases last said."""
+class SignalState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What signals remember: which symbols may be entered, as phases last said, and what they wanted."""
 
     enabled: tuple[str, ...]
     first_slice: datetime | None = None
     evaluated: datetime | None = None
     """The newest daily evaluation by phases that has been taken in."""
+    weights: dict[str, float] = {}
+    """Each symbol's last wanted weight that was not zero; a HOLD leaves it."""
+    returns: dict[str, tuple[float, ...]] = {}
+    """The newest daily log returns; empty unless the allocation's method reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,139 +34,113 @@ class SignalParams:
 
     settings: SignalSettings
     assets: Mapping[str, Asset]
-
-
-@dataclass(frozen=True, slots=True)
-class _Leaning:
-    action: Action
-    threshold: float
-    reason: str
-    explores: bool = False
+    class_caps: Mapping[str, float] = field(default_factory=dict)
+    """The most of each class, fractions of the portfolio."""
 
 
 def decide(
     state: SignalState, forecasts: ForecastsMade, evaluations: tuple[DayEvaluated, ...], params: SignalParams
 ) -> tuple[SignalState, TargetsSet]:
     """Return the targets of the slice. ``evaluations`` are those of phases that came before it."""
-    state = _take_in(state, forecasts, evaluations)
-    leanings = {f.symbol: _lean(f, params) for f in forecasts.forecasts}
-    scores = {
-        f.symbol: abs(f.expected_return) * f.confidence * params.settings.risk_weights.get(f.symbol, 1.0)
+    state = _take_in(state, forecasts, evaluations, params.settings)
+    readings = {reading.symbol: reading for reading in forecasts.readings}
+    opinions = [
+        opinion(
+            forecasts.ts,
+            forecasts.timeframe,
+            f,
+            readings.get(f.symbol) or Reading(f.symbol),
+            params.assets[f.symbol],
+            params.settings,
+        )
         for f in forecasts.forecasts
-        if f.symbol in state.enabled
-        and _opens(leanings[f.symbol].action, params.assets[f.symbol])
-        and not leanings[f.symbol].explores
-    }
-    settings = params.settings
-    weights, cash = allocate(
-        scores, min_weight=settings.min_weight, max_weight=settings.max_weight, min_cash=settings.min_cash
+    ]
+    shares = _divide(opinions, forecasts.market, state, params)
+    targets = tuple(_target(forecasts, one, shares, state.enabled, params.settings) for one in opinions)
+    state = msgspec.structs.replace(state, weights=_remembered(state.weights, targets))
+    return state, TargetsSet(
+        ts=forecasts.ts,
+        timeframe=forecasts.timeframe,
+        targets=targets,
+        cash_weight=shares.cash,
+        market=forecasts.market.regime if forecasts.market is not None else "unknown",
+        clusters=forecasts.clusters,
     )
-    weights, cash = _explore(weights, cash, forecasts, leanings, state, params)
-    targets = tuple(
-        _target(forecasts, f, leanings[f.symbol], weights.get(f.symbol), f.symbol in state.enabled, params)
-        for f in forecasts.forecasts
-    )
-    return state, TargetsSet(ts=forecasts.ts, timeframe=forecasts.timeframe, targets=targets, cash_weight=cash)
 
 
-def _take_in(state: SignalState, forecasts: ForecastsMade, evaluations: tuple[DayEvaluated, ...]) -> SignalState:
+def _take_in(
+    state: SignalState, forecasts: ForecastsMade, evaluations: tuple[DayEvaluated, ...], settings: SignalSettings
+) -> SignalState:
     """Adopt what phases said last; only daily evaluations count for the lock-step."""
     for evaluation in evaluations:
         daily = evaluation.ts if evaluation.command_id is None else state.evaluated
         state = msgspec.structs.replace(state, enabled=evaluation.enabled, evaluated=daily)
+    if forecasts.returns and settings.allocation.method != "score":
+        newest = {one.symbol: one.daily for one in forecasts.returns}
+        state = msgspec.structs.replace(state, returns=newest)
     return state if state.first_slice else msgspec.structs.replace(state, first_slice=forecasts.ts)
 
 
-def _lean(f: Forecast, params: SignalParams) -> _Leaning:
-    declared = params.assets[f.symbol].threshold
-    threshold = declared if declared is not None else params.settings.threshold_in_uncertainties * f.uncertainty
-    if f.confidence < params.settings.min_confidence:
-        text = f"confidence {f.confidence:.2f} is below {params.settings.min_confidence:.2f}"
-        return _Leaning("HOLD", threshold, text)
-    expected = f"{f.expected_return:+.3%} in {f.horizon_hours} h"
-    if f.expected_return >= threshold:
-        return _Leaning("BUY", threshold, f"expects {expected}, at least {threshold:.3%}")
-    if f.expected_return <= -threshold:
-        return _Leaning("SELL", threshold, f"expects {expected}, at most -{threshold:.3%}")
-    explored = params.settings.paper_exploration
-    if explored is not None and f.confidence >= explored.min_confidence and f.expected_return != 0.0:
-        text = (
-            f"explores on paper: expects {expected}, below {threshold:.3%}, but confidence {f.confidence:.2f} is at "
-            f"least {explored.min_confidence:.2f}"
-        )
-        return _Leaning("BUY" if f.expected_return > 0.0 else "SELL", threshold, text, explores=True)
-    return _Leaning("HOLD", threshold, f"expects {expected}, within ±{threshold:.3%}")
+def _divide(
+    opinions: Sequence[Opinion], market: MarketReading | None, state: SignalState, params: SignalParams
+) -> Shares:
+    """Divide among the assets that may be entered and are enabled."""
+    enabled = frozenset(state.enabled)
+    open_for = [one for one in opinions if one.side is not None and one.forecast.symbol in enabled]
+    return divide(open_for, market, state.weights, state.returns, params.settings, params.class_caps)
 
 
-def _explore(
-    weights: dict[str, float],
-    cash: float,
-    forecasts: ForecastsMade,
-    leanings: Mapping[str, _Leaning],
-    state: SignalState,
-    params: SignalParams,
-) -> tuple[dict[str, float], float]:
-    """Give each explored asset the smallest weight, out of the cash above the reserve, the most confident first."""
-    settings = params.settings
-    explored = [
-        f
-        for f in forecasts.forecasts
-        if leanings[f.symbol].explores
-        and f.symbol in state.enabled
-        and _opens(leanings[f.symbol].action, params.assets[f.symbol])
-    ]
-    given = dict(weights)
-    for f in sorted(explored, key=lambda f: (-f.confidence, f.symbol)):
-        if cash - settings.min_weight < settings.min_cash - 1e-12:
-            break
-        given[f.symbol] = settings.min_weight
-        cash -= settings.min_weight
-    return given, cash
+def _remembered(before: Mapping[str, float], targets: Sequence[Target]) -> dict[str, float]:
+    """Return the wanted weights after a slice, in order of symbol."""
+    after = dict(before)
+    for target in targets:
+        if target.weight:
+            after[target.symbol] = target.weight
+        elif target.weight is not None:
+            after.pop(target.symbol, None)
+    return dict(sorted(after.items()))
 
 
-def _opens(action: Action, asset: Asset) -> bool:
-    return (action == "BUY" and "long" in asset.sides) or (action == "SELL" and "short" in asset.sides)
+def _weight(one: Opinion, shares: Shares, enabled: Sequence[str]) -> tuple[float | None, tuple[str, ...]]:
+    """Return the wanted weight, None to leave the position as it is, and what there is to say about it."""
+    symbol = one.forecast.symbol
+    if one.action == "HOLD":
+        return (0.0 if one.flat else None), ()
+    if symbol not in enabled:
+        return 0.0, ("not enabled for trading: collected and researched only",)
+    if one.side is None:
+        return 0.0, ()
+    notes = shares.notes.get(symbol, ("its score is nothing",))
+    share = shares.weights.get(symbol)
+    if share is not None:
+        return (share if one.side == "long" else -share), notes
+    return (None, notes) if one.side == "long" else (0.0, (*notes, ONLY_LEAVE))
 
 
 def _target(
-    forecasts: ForecastsMade, f: Forecast, leaning: _Leaning, share: float | None, enabled: bool, params: SignalParams
+    forecasts: ForecastsMade, one: Opinion, shares: Shares, enabled: Sequence[str], settings: SignalSettings
 ) -> Target:
-    reasons = [leaning.reason]
-    weight: float | None = None
-    if leaning.action != "HOLD":
-        weight = 0.0
-        if share is not None:
-            weight = share if leaning.action == "BUY" else -share
-            what = "the smallest weight," if leaning.explores else "score gives"
-            reasons.append(f"{what} {share:.1%} of the portfolio")
-        elif not enabled:
-            reasons.append("not enabled for trading: collected and researched only")
-        elif leaning.action == "SELL" and "short" not in params.assets[f.symbol].sides:
-            reasons.append("no short side in its profile: leave the position")
-        elif leaning.action == "SELL":
-            reasons.append(f"its share would be below {params.settings.min_weight:.0%}: only leave the position")
-        else:
-            reasons.append(f"its share would be below {params.settings.min_weight:.0%}")
-            weight = None
+    f, reading = one.forecast, one.reading
+    weight, notes = _weight(one, shares, enabled)
     return Target(
         id=decision_id(forecasts.ts, "signals", f.symbol),
         symbol=f.symbol,
         asset_class=f.asset_class,
-        action=leaning.action,
-        level=_level(f.confidence, params.settings),
+        action=one.action,
+        level=level_of(f.confidence, settings),
         weight=weight,
         close=f.close,
         expected_return=f.expected_return,
         uncertainty=f.uncertainty,
         confidence=f.confidence,
         bucket=f.bucket,
-        regime="unclassified",
-        threshold=leaning.threshold,
-        reasons=tuple(reasons),
+        regime=reading.regime,
+        threshold=one.threshold,
+        reasons=(*one.reasons, *notes),
+        strength=one.strength,
+        stop=one.bracket.stop,
+        take=one.bracket.take,
+        volatility=reading.volatility,
+        usual_volatility=reading.usual_volatility,
+        trained_at=f.trained_at,
     )
-
-
-def _level(confidence: float, settings: SignalSettings) -> ConfidenceLevel:
-    if confidence >= settings.high_confidence:
-        return "HIGH"
-    return "MEDIUM" if confidence >= settings.medium_confidence else "LOW"

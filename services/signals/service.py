@@ -74,4 +74,5 @@ class SignalStage:
 def load_stage(folder: Path | None = None) -> SignalStage:
     """Read this service's configuration; raises ConfigError."""
     assets = load(AssetsConfig, ASSETS_FILE, folder)
-    return SignalStage(SignalParams(load(SignalSettings, "signals.yaml", folder), assets.assets))
+    class_caps = {name: declared.max_weight for name, declared in assets.classes.items()}
+    return SignalStage(SignalParams(load(SignalSettings, "signals.yaml", folder), assets.assets, class_caps))

@@ -12,11 +12,12 @@ ENABLED = "select symbol from asset_registry where trading_enabled order by symb
 
 SIGNALS = """
 insert into signals (id, ts, symbol, asset_class, action, level, expected_return, confidence, bucket, regime, threshold,
-                     reasons)
+                     reasons, strength, stop, take, market)
 select (r ->> 'id')::uuid, (r ->> 'ts')::timestamptz, r ->> 'symbol', r ->> 'asset_class', r ->> 'action',
        r ->> 'level', (r ->> 'expected_return')::double precision, (r ->> 'confidence')::double precision,
        (r ->> 'bucket')::smallint, r ->> 'regime', (r ->> 'threshold')::double precision,
-       array(select json_array_elements_text(r -> 'reasons'))
+       array(select json_array_elements_text(r -> 'reasons')), r ->> 'strength', (r ->> 'stop')::double precision,
+       (r ->> 'take')::double precision, r ->> 'market'
 from json_array_elements($1::text::json) r
 on conflict do nothing
 """
@@ -55,6 +56,10 @@ async def save(conn: Connection, batch: list[TargetsSet]) -> None:
                     "regime": t.regime,
                     "threshold": t.threshold,
                     "reasons": t.reasons,
+                    "strength": t.strength,
+                    "stop": t.stop,
+                    "take": t.take,
+                    "market": targets.market,
                 }
             )
             weights.append((targets.ts, t.symbol, t.asset_class, t.weight, targets.cash_weight))

@@ -13,6 +13,7 @@ from services.signals.decide import SignalState, decide
 
 PARAMS = parameters().signals
 BTC, ETH, SOL, AVAX = "BTC/USDT", "ETH/USDT", "SOL/USDT", "AVAX/USDT"
+UNKNOWN = "the whole market's regime is unknown (dominance is not known) and changes nothing"
 BOTH = SignalState(enabled=(BTC, ETH))
 
 
@@ -67,7 +68,11 @@ def test_holding_says_why_and_leaves_the_position() -> None:
 
 def test_buying_says_what_it_expects_and_what_share_it_gets() -> None:
     target = only(forecast(BTC, 0.02))
-    assert target.reasons == ("expects +2.000% in 12 h, at least 0.300%", "score gives 45.0% of the portfolio")
+    assert target.reasons == (
+        "expects +2.000% in 12 h, at least 0.300%",
+        "gets 45.0% of the portfolio by score",
+        UNKNOWN,
+    )
     assert target.weight == 0.45
 
 
@@ -88,10 +93,10 @@ def test_a_share_below_the_least_is_named_and_leaves_the_position() -> None:
     _, targets = decide(state, forecasts_at(START, *said), (), PARAMS)
     weak = targets.targets[2]
     assert weak.weight == 0.0
-    assert weak.reasons[-1] == "its share would be below 10%: only leave the position"
+    assert weak.reasons[-2:] == ("its share would be below 10.0%, by score", "only leave the position")
     _, targets = decide(state, forecasts_at(START, *said[:2], forecast(AVAX, 0.004, 0.2, uncertainty=0.01)), (), PARAMS)
     assert targets.targets[2].weight is None
-    assert targets.targets[2].reasons[-1] == "its share would be below 10%"
+    assert targets.targets[2].reasons[-1] == "its share would be below 10.0%, by score"
 
 
 def test_an_asset_that_is_not_enabled_gets_no_share_and_says_so() -> None:
@@ -173,6 +178,7 @@ def test_the_most_confident_forecasts_below_the_threshold_are_explored_at_the_sm
     assert target.reasons == (
         "explores on paper: expects +0.080% in 12 h, below 0.300%, but confidence 0.98 is at least 0.97",
         "the smallest weight, 10.0% of the portfolio",
+        UNKNOWN,
     )
     assert only(forecast(BTC, 0.0008, 0.96)).action == "HOLD"
 
