@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.contracts.messages import CommandName
 from services.gateway import model_views, shown, store, views
 from services.gateway.access import Caller, require
-from services.gateway.commands import REPLAY, CommandDesk, Wish
+from services.gateway.commands import CommandDesk, Wish
 from services.gateway.reading import TEXT, PhasePath, SymbolPath, symbol_of
 from services.gateway.tokens import Tokens, allows
+from services.kernel.commands import REPLAY, platform_time
 from services.kernel.database import Connection
 from services.kernel.logging import get
 
@@ -93,7 +94,7 @@ class Operations:
         """Take the version in use back, in a replay the one in use at its newest slice, and say who asked and why."""
         known = await self.symbol(symbol)
         async with self.pool.acquire() as conn, conn.transaction():
-            mode, slice_ts = await store.platform_time(conn)
+            mode, slice_ts = await platform_time(conn)
             at = slice_ts if mode == REPLAY and slice_ts is not None else self.desk.now()
             why = f"taken back by {by}" + (f": {note}" if note else "")
             taken = await store.withdraw_model(conn, known, model, at, why)

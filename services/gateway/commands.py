@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -14,15 +14,14 @@ from services.contracts.topics import COMMANDS
 from services.gateway import store
 from services.gateway.store import Row
 from services.kernel import database
+from services.kernel.commands import STAGE, record
 from services.kernel.database import Connection
 from services.kernel.errors import ChloeError
 from services.kernel.logging import get
-from services.kernel.streams import Outgoing, Streams, outgoing
+from services.kernel.streams import Outgoing, Streams
 
-STAGE = "gateway"
 POLL_SECONDS = 0.05
 PUBLISH_SECONDS = 1.0
-REPLAY = "replay"
 
 Pause = Callable[[float], Awaitable[None]]
 
@@ -82,26 +81,15 @@ class CommandDesk:
     async def give(self, wish: Wish) -> Row:
         """Store and publish a command once; a wish with a known key gives the command it made before."""
         command_id = wish.command_id()
+
+        def given(ts: datetime) -> CommandGiven:
+            return CommandGiven(ts, command_id, wish.name, wish.subject, wish.by, wish.note, wish.forced)
+
         async with self.pool.acquire() as conn, conn.transaction():
-            seq = await store.lock_stage(conn, self.config_version) + 1
-            mode, slice_ts = await store.platform_time(conn)
-            ts = command_time(mode, slice_ts, self.now(), seq)
-            given = CommandGiven(ts, command_id, wish.name, wish.subject, wish.by, wish.note, wish.forced)
-            row = await store.insert_command(conn, given)
-            if row is None:
+            recorded = await record(conn, given, self.now(), self.config_version)
+            if recorded is None:
                 return _same(await store.command(conn, command_id) or {}, wish)
-            out = outgoing(COMMANDS.name, STAGE, seq, given)
-            await database.append(conn, COMMANDS.name, STAGE, seq, [(ts, out.body)])
-            await database.save_state(
-                conn,
-                STAGE,
-                slice_ts=ts,
-                seq=seq,
-                previous_seq=seq - 1,
-                cursors={},
-                state="{}",
-                config_version=self.config_version,
-            )
+        row, out = recorded
         self.log.info("command given", name=wish.name, subject=wish.subject, by=wish.by, id=str(command_id))
         await self._publish(out)
         return row
@@ -130,16 +118,6 @@ class CommandDesk:
                 await self.streams.publish([out])
         except (RedisError, OSError) as error:
             self.log.warning("command waits in the outbox: Redis is out of reach", error=type(error).__name__)
-
-
-def command_time(mode: str | None, slice_ts: datetime | None, now: datetime, seq: int) -> datetime:
-    """Return the moment a command is about: now, in a replay the newest slice plus ``seq`` microseconds.
-
-    The microseconds give each command's evaluation a time of its own, behind that of the slice.
-    """
-    if mode == REPLAY and slice_ts is not None:
-        return slice_ts + timedelta(microseconds=seq)
-    return now
 
 
 def _same(row: dict[str, Any], wish: Wish) -> Row:

@@ -14,10 +14,12 @@ from services.domain.assets import normalise_symbol
 from services.domain.candles import Timeframe, timeframe_of
 from services.domain.indicators import IndicatorsConfig
 from services.domain.ledger import trades_jsonl
-from services.gateway import model_views, shown, store, trading_views, views
+from services.gateway import live, model_views, risk_views, shown, store, trading_views, views
 from services.gateway.feeds import diagnoses
 from services.kernel.database import Connection
 
+REFUSALS = 10
+"""Each comes with its whole table; ``/orders?status=refused`` lists more."""
 NDJSON = "application/x-ndjson"
 MISSING: dict[int | str, dict[str, Any]] = {404: {"model": views.Problem, "description": "No such thing"}}
 LEDGER: dict[int | str, dict[str, Any]] = {200: {"content": {NDJSON: {"schema": {"type": "string"}}}}}
@@ -94,6 +96,7 @@ def routes(pool: Connection, indicators: IndicatorsConfig) -> APIRouter:
     _add_phases_and_assets(router, conn_of, indicators)
     _add_trading(router, conn_of)
     _add_platform(router, conn_of)
+    live.add_route(router, conn_of, Limit)
     return router
 
 
@@ -182,12 +185,14 @@ def _add_trading(router: APIRouter, conn_of: Any) -> None:
 
 
 def _add_platform(router: APIRouter, conn_of: Any) -> None:
-    @router.get("/risk", response_model=views.RiskView, tags=["risk"])
+    @router.get("/risk", response_model=risk_views.RiskView, tags=["risk"])
     async def risk(limit: Limit = 50, conn: Connection = conn_of) -> Any:
-        """Show whether trading is halted and why, the limits as last decided, and recent events."""
+        """Show whether trading is halted and why, all limits as last decided, the last refusals and recent events."""
         body, events, pending = await store.risk(conn, limit)
         waiting = [shown.command(row) for row in pending]
-        return {**shown.run_of(await mode(conn)), **shown.risk(body), "pending_commands": waiting, "events": events}
+        refused = [shown.refused(row) for row in await store.refused(conn, min(limit, REFUSALS))]
+        now = {**shown.run_of(await mode(conn)), **shown.risk(body)}
+        return {**now, "pending_commands": waiting, "refused": refused, "events": events}
 
     @router.get("/commands/{id}", response_model=views.CommandView, responses=MISSING, tags=["risk"])
     async def command(id: UUID, conn: Connection = conn_of) -> Any:

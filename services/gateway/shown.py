@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from services.contracts.messages import OrdersDecided, Requirement
+from services.contracts.messages import LimitCheck, OrdersDecided, Requirement
 from services.contracts.messages import decode as decode_message
 from services.domain.feeds import NOT_BARS
 
@@ -18,6 +18,7 @@ NOT_EVALUATED = "no full day has been evaluated yet"
 LIVE_TRADES = 20
 LIVE_PROFIT_FACTOR = 1.05
 
+_CHECKS = msgspec.json.Decoder(tuple[LimitCheck, ...])
 _REQUIREMENTS = msgspec.json.Decoder(tuple[Requirement, ...])
 
 
@@ -77,17 +78,35 @@ def command(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"by": row["given_by"], **{name: row[name] for name in names}}
 
 
+FIGURES = ("risk_score", "weighted_edge_bps", "trades_per_day")
+
+
 def risk(body: str | None) -> dict[str, Any]:
-    """Show the halt switch and the limits from risk's newest message."""
+    """Show the halt switch, the limits and the portfolio's figures from risk's newest message."""
     decided = decode_message(body) if body is not None else None
     if not isinstance(decided, OrdersDecided):
-        return {"as_of": None, "halted": False, "reason": None, "limits": []}
+        return {"as_of": None, "halted": False, "reason": None, "limits": [], "figures": {}}
     return {
         "as_of": decided.ts,
         "halted": decided.halted is not None,
         "reason": decided.halted,
-        "limits": [msgspec.structs.asdict(check) for check in decided.checks],
+        "limits": [limit(check) for check in decided.checks if check.name not in FIGURES],
+        "figures": {check.name: check.current for check in decided.checks if check.name in FIGURES},
     }
+
+
+def limit(check: LimitCheck) -> dict[str, Any]:
+    """Show one line of a table."""
+    return msgspec.structs.asdict(check)
+
+
+def refused(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a refused order with the whole table as it stood."""
+    checks = _CHECKS.decode(row["checks"])
+    failed = sorted((c.allowed is not None, c.allowed or 0, n) for n, c in enumerate(checks) if not c.passed)
+    by = checks[failed[0][2]].name if failed else None  # the first gate that said no, else the cap that left least
+    shown_row = {name: row[name] for name in ("id", "ts", "symbol", "asset_class", "side", "quantity")}
+    return {**shown_row, "refused_by": by, "reason": row["detail"], "checks": [limit(check) for check in checks]}
 
 
 def stages(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -109,8 +128,8 @@ def stages(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def live_reasons(asset: Mapping[str, Any], record: Mapping[str, Any], feeds: Sequence[Mapping[str, Any]]) -> list[str]:
-    """List what keeps an asset from real money; never empty, for no live broker exists."""
-    reasons = ["live trading is not part of this version: no broker with real money can be connected"]
+    """List what in an asset's record keeps it from real money; the live desk asks for more (``GET /live``)."""
+    reasons = [] if asset["live_enabled"] else ["its live phase is not active"]
     if not asset["phase_active"]:
         reasons.append(f"its phase {asset['phase']} is not active")
     if not asset["trading_enabled"]:

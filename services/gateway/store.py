@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.contracts.messages import CommandGiven, Trade
+from services.contracts.messages import Trade
 from services.domain.money import money
 from services.kernel.database import Connection
 
@@ -57,7 +57,8 @@ select (select count(*) from forecasts where symbol = $1) as forecasts,
 # The newest signal of each asset, one index step each; with a symbol, its newest ones.
 SIGNALS = """
 select s.id, s.ts, s.symbol, s.asset_class, s.action, s.level, s.expected_return, s.confidence, s.bucket, s.regime,
-       s.threshold, s.reasons, w.weight, f.uncertainty, f.low, f.high, f.p_up, coalesce(f.without, '{}') as without
+       s.threshold, s.reasons, s.strength, s.stop, s.take, s.market, w.weight,
+       f.uncertainty, f.low, f.high, f.p_up, coalesce(f.without, '{}') as without
 from asset_registry a
 cross join lateral (
     select * from signals where symbol = a.symbol order by ts desc
@@ -113,7 +114,7 @@ from orders where $1::text is null or status = $1 order by ts desc, symbol, id l
 
 TRADES = """
 select id, symbol, asset_class, side, opened_at, closed_at, quantity, entry_price, exit_price, fees, slippage, pnl,
-       exit_reason, bucket, regime
+       exit_reason, bucket, regime, carry
 from trades order by closed_at desc, symbol desc, id desc limit $1
 """
 
@@ -124,6 +125,12 @@ select body from outbox where topic = 'risk.orders' and producer = 'risk' order 
 RISK_EVENTS = """
 select id, ts, symbol, name, severity, limit_value, current_value, detail
 from risk_events order by ts desc, name, id limit $1
+"""
+
+# The newest refusals with the whole table as it stood; orders of earlier versions have none.
+REFUSED = """
+select id, ts, symbol, asset_class, side, quantity, detail, coalesce(checks::text, '[]') as checks
+from orders where status = 'refused' order by ts desc, symbol, id limit $1
 """
 
 PENDING_RISK = "select * from commands where status = 'pending' and name in ('halt', 'resume', 'flatten') order by seq"
@@ -178,22 +185,6 @@ STAGES = (
 MIGRATED = "select version_num from alembic_version"
 
 COMMAND = "select * from commands where id = $1"
-
-INSERT_COMMAND = """
-insert into commands (id, name, subject, given_by, note, forced) values ($1, $2, $3, $4, $5, $6)
-on conflict (id) do nothing
-returning *
-"""
-
-# The row is the lock under which the gateway's messages get their dense numbers.
-OPEN_STAGE = "insert into stage_state (stage, config_version) values ('gateway', $1) on conflict (stage) do nothing"
-LOCK_STAGE = "select seq from stage_state where stage = 'gateway' for update"
-
-# How late it is on the platform: in a replay the newest settled slice, so that a command never lies in its future.
-PLATFORM_TIME = """
-select (select mode from run) as mode,
-       coalesce((select slice_ts from stage_state where stage = 'execution'), (select min(ts) from candles)) as slice_ts
-"""
 
 
 async def run(conn: Connection) -> Row | None:
@@ -271,6 +262,11 @@ async def risk(conn: Connection, events: int) -> tuple[str | None, list[Row], li
     return body, _rows(await conn.fetch(RISK_EVENTS, events)), _rows(await conn.fetch(PENDING_RISK))
 
 
+async def refused(conn: Connection, limit: int) -> list[Row]:
+    """Read the newest refused orders; ``checks`` as JSON text."""
+    return _rows(await conn.fetch(REFUSED, limit))
+
+
 async def feeds(conn: Connection, symbol: str | None = None) -> list[Row]:
     """Read the feeds' health."""
     return _rows(await conn.fetch(FEEDS, symbol))
@@ -319,25 +315,6 @@ async def command(conn: Connection, command_id: UUID) -> Row | None:
     return _row(await conn.fetchrow(COMMAND, command_id))
 
 
-async def lock_stage(conn: Connection, config_version: str) -> int:
-    """Take the gateway's turn until the transaction ends; return the number of its last message."""
-    await conn.execute(OPEN_STAGE, config_version)
-    seq: int = await conn.fetchval(LOCK_STAGE)
-    return seq
-
-
-async def platform_time(conn: Connection) -> tuple[str | None, datetime | None]:
-    """Return the run's mode and the newest settled slice (else the first candle)."""
-    row = await conn.fetchrow(PLATFORM_TIME)
-    return row[0], row[1]
-
-
-async def insert_command(conn: Connection, given: CommandGiven) -> Row | None:
-    """Store a command; None if its id is there already."""
-    values = (given.id, given.name, given.subject, given.by, given.note, given.forced)
-    return _row(await conn.fetchrow(INSERT_COMMAND, *values))
-
-
 def _row(row: Mapping[str, Any] | None) -> Row | None:
     return None if row is None else dict(row)
 
@@ -351,5 +328,5 @@ def _rows(rows: list[Mapping[str, Any]], *json_columns: str) -> list[Row]:
 
 
 def _trade(row: Mapping[str, Any]) -> Trade:
-    amounts = ("quantity", "entry_price", "exit_price", "fees", "slippage", "pnl")
+    amounts = ("quantity", "entry_price", "exit_price", "fees", "slippage", "pnl", "carry")
     return Trade(**{**row, "id": UUID(int=row["id"].int), **{name: money(row[name]) for name in amounts}})

@@ -17,7 +17,8 @@ class SignalView(View):
     symbol: str
     asset_class: str
     action: Literal["BUY", "SELL", "HOLD"]
-    level: str
+    strength: Literal["STRONG_BUY", "BUY", "HOLD", "SELL", "STRONG_SELL"]
+    level: str = Field(description="HIGH, MEDIUM or LOW confidence")
     expected_return: float = Field(description="Log return over the horizon")
     uncertainty: float | None = Field(description="Its standard deviation")
     low: float | None = Field(description="Lower end of the 80 % interval, log return; None while it is not known")
@@ -29,6 +30,9 @@ class SignalView(View):
     regime: str
     threshold: float
     weight: float | None = Field(description="Wanted share of equity; None leaves the position as it is")
+    stop: float | None = Field(description="Price to leave at beyond the level behind; None: the asset's own distance")
+    take: float | None = Field(description="Price at the next level ahead; None: the asset's own distance")
+    market: str = Field(description="The whole crypto market: btc_dominant, alt_season, risk_off, balanced or unknown")
     reasons: list[str]
 
 
@@ -108,6 +112,7 @@ class TradeView(View):
     exit_price: Amount
     fees: Amount
     slippage: Amount
+    carry: Amount = Field(description="What holding it cost: funding, borrowing, financing; pnl is after it")
     pnl: Amount
     exit_reason: str
     bucket: int

@@ -204,28 +204,6 @@ class AuditView(View):
     reasons: list[str]
 
 
-class LimitView(View):
-    """One limit as it stood at the newest slice."""
-
-    name: str
-    limit: Amount | None
-    current: Amount | None
-    passed: bool
-
-
-class RiskEventView(View):
-    """A limit that bit, a halt or a resumption."""
-
-    id: UUID
-    ts: datetime
-    symbol: str | None
-    name: str
-    severity: str
-    limit_value: Amount | None
-    current_value: Amount | None
-    detail: str
-
-
 class CommandView(View):
     """An operator's command and what became of it."""
 
@@ -257,19 +235,6 @@ class CommandView(View):
     given_at: datetime
     status: Literal["pending", "done", "refused"]
     outcome: str | None
-
-
-class RiskView(View):
-    """The halt switch and the limits as risk last decided."""
-
-    mode: str
-    simulated: bool
-    as_of: datetime | None
-    halted: bool
-    reason: str | None
-    limits: list[LimitView]
-    pending_commands: list[CommandView]
-    events: list[RiskEventView]
 
 
 class StageView(View):

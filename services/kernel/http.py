@@ -28,6 +28,7 @@ from services.kernel.provider_errors import (
     BudgetSpent,
     FeedError,
     NotEntitled,
+    OutcomeUnknown,
     RateLimited,
     SourceDown,
     SymbolNotOffered,
@@ -38,6 +39,7 @@ LONGEST_WAIT_S = 120.0
 """A provider that asks for more patience than this is reported at once; nobody sleeps on it."""
 BODY_BYTES_MAX = 64 * 1024 * 1024
 SAME_HOST_REDIRECTS = 3
+NO_CONTENT = 204
 
 Param = str | int | float | bool | Sequence[str] | None
 
@@ -81,6 +83,14 @@ class Reply:
         except (msgspec.DecodeError, UnicodeDecodeError):
             kind = self.headers.get("content-type", "no content type")
         raise BadReply(f"{self.url}: HTTP {self.status} is not JSON ({kind}, {len(self.body)} bytes)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    url: httpx.URL
+    headers: Mapping[str, str]
+    body: Any = None
 
 
 Check = Callable[[Reply], None]
@@ -137,28 +147,51 @@ class Http:
 
         The answer must be JSON unless ``text`` is asked for, whose reader must then tell an error page from it.
         """
-        where = self._clean(f"{self.name} GET {path.partition('?')[0]}")
-        if not path.startswith("/"):
-            raise BadRequest(f"{where}: a path starts with a slash")
-        given = {key: value for key, value in (params or {}).items() if value is not None}
-        url = httpx.URL(self._base_url + path).copy_merge_params(given)
+        where, url = self._where("GET", path, params)
         for attempt in range(1, self.policy.attempts + 1):
-            await self._wait_for_turn(where)
-            if self._before is not None:
-                self._before()
-            outcome = await self._ask(where, url, headers, text)
+            outcome = await self._attempt(where, _Request("GET", url, headers or {}), text)
             if isinstance(outcome, Reply):
                 return outcome
-            PROVIDER_ERRORS.labels(self.name, type(outcome).__name__).inc()
             pause = self._pause_s(outcome, attempt)
             if pause is None or attempt == self.policy.attempts:
                 raise outcome
             await self._sleep(pause)
         raise BadRequest(f"{where}: the policy allows no attempt")
 
+    async def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
+        """Ask once, and never again, for something to be changed (POST, PUT, DELETE); ``body`` is sent as JSON.
+
+        Raises OutcomeUnknown where the request left and no clear answer came; SourceDown where it never arrived.
+        """
+        where, url = self._where(method, path, None)
+        outcome = await self._attempt(where, _Request(method, url, headers or {}, body), text=False)
+        if isinstance(outcome, Reply):
+            return outcome
+        if isinstance(outcome, BadReply) or (isinstance(outcome, SourceDown) and outcome.sent):
+            raise OutcomeUnknown(str(outcome))
+        raise outcome
+
     async def close(self) -> None:
         """Close the connections; calling it twice does no harm."""
         await self._client.aclose()
+
+    def _where(self, method: str, path: str, params: Mapping[str, Param] | None) -> tuple[str, httpx.URL]:
+        """What messages begin with, and the address."""
+        where = self._clean(f"{self.name} {method} {path.partition('?')[0]}")
+        if not path.startswith("/"):
+            raise BadRequest(f"{where}: a path starts with a slash")
+        given = {key: value for key, value in (params or {}).items() if value is not None}
+        return where, httpx.URL(self._base_url + path).copy_merge_params(given)
+
+    async def _attempt(self, where: str, request: _Request, text: bool) -> Reply | FeedError:
+        """One request when its turn has come; its failure is counted and given back."""
+        await self._wait_for_turn(where)
+        if self._before is not None:
+            self._before()
+        outcome = await self._ask(where, request, text)
+        if isinstance(outcome, FeedError):
+            PROVIDER_ERRORS.labels(self.name, type(outcome).__name__).inc()
+        return outcome
 
     async def _wait_for_turn(self, where: str) -> None:
         """Wait until the provider may be asked and count the request. Raises where waiting is hopeless or too long."""
@@ -181,15 +214,16 @@ class Http:
                 window.take()
         PROVIDER_REQUESTS.labels(self.name).inc()
 
-    async def _ask(
-        self, where: str, url: httpx.URL, headers: Mapping[str, str] | None, text: bool
-    ) -> Reply | FeedError:
-        """One attempt. A failure is given back rather than raised, so that no cause with the key in it hangs on it."""
+    async def _ask(self, where: str, request: _Request, text: bool) -> Reply | FeedError:
+        """A failure is given back rather than raised, so that no cause with the key in it hangs on it."""
         try:
-            reply = await self._fetch(url, headers)
+            reply = await self._fetch(request)
             self._judge(reply, text)
         except FeedError as error:
             failure = error
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            failure = SourceDown(f"it cannot be reached ({type(error).__name__}: {error})")
+            failure.sent = False
         except (TimeoutError, httpx.TimeoutException):
             failure = SourceDown(f"no answer within {self.policy.timeout_s:g} s")
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
@@ -201,11 +235,17 @@ class Http:
             return reply
         return self._noted(failure, where)
 
-    async def _fetch(self, url: httpx.URL, headers: Mapping[str, str] | None) -> Reply:
+    async def _fetch(self, request: _Request) -> Reply:
+        url = request.url
         async with asyncio.timeout(self.policy.timeout_s):
             for _ in range(SAME_HOST_REDIRECTS + 1):
                 async with self._client.stream(
-                    "GET", url, headers=dict(headers or {}), timeout=self.policy.timeout_s, follow_redirects=False
+                    request.method,
+                    url,
+                    headers=dict(request.headers),
+                    json=request.body,
+                    timeout=self.policy.timeout_s,
+                    follow_redirects=False,
                 ) as response:
                     if not response.has_redirect_location:
                         return await self._read(response)
@@ -213,6 +253,8 @@ class Http:
                 if (target.scheme, target.host, target.port) != (url.scheme, url.host, url.port):
                     # Following would hand the key to a stranger.
                     raise BadReply(f"it redirects to another host ({target.scheme}://{target.host})")
+                if request.method != "GET":
+                    raise BadReply("it redirects what shall be sent once")
                 url = target
         raise BadReply(f"it redirects more than {SAME_HOST_REDIRECTS} times")
 
@@ -239,7 +281,7 @@ class Http:
                 if reply.status < 400:
                     raise
         if 200 <= reply.status < 300:
-            if not text:
+            if not text and reply.status != NO_CONTENT:
                 reply.json()
             return
         said = f"HTTP {reply.status} {self._excerpt(reply)}".strip()

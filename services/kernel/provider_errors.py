@@ -18,9 +18,16 @@ class RateLimited(FeedError):
 class SourceDown(FeedError):
     """The provider cannot be reached or fails; asking again may help."""
 
+    sent = True
+    """False where no connection came about: the provider has received nothing."""
+
 
 class BadReply(FeedError):
     """The provider answered something unreadable (HTML, half a body); asking again may help."""
+
+
+class OutcomeUnknown(FeedError):
+    """A request to change something left, and no clear answer came; it may have been obeyed: ask before repeating."""
 
 
 class SymbolNotOffered(FeedError):

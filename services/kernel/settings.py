@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     replay_until: datetime | None = None
     reports_dir: Path = Path("reports")
     tokens_file: Path | None = None
+    halt_file: Path = Path("var/HALT")
+    """While it exists nothing is entered; its first line is the reason."""
     http_host: str = "127.0.0.1"
     http_port: int = 9100
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import msgspec
 
-from services.contracts.messages import CommandGiven, DayEvaluated, Message, PortfolioSettled, TargetsSet, encode
+from services.contracts.messages import (
+    CommandGiven,
+    DayEvaluated,
+    Message,
+    OrdersDecided,
+    PortfolioSettled,
+    TargetsSet,
+    encode,
+)
 from services.contracts.topics import ACTIVATIONS, COMMANDS, ORDERS, PORTFOLIO, TARGETS, Topic
 from services.domain.assets import ASSETS_FILE, AssetsConfig
 from services.domain.lockstep import due, required_evaluation, satisfied
@@ -58,14 +66,14 @@ class RiskStage:
         decided: list[Message] = []
         state = self.state
         for event in events:
-            before = state.halted
+            before = state.stop
             state, orders = decide(state, event, self.params)
-            await store.save(conn, orders, state.halted if state.halted != before else None)
+            await store.save(conn, orders, before)
             for command in event.commands:
-                await store.finish_command(conn, command.id, f"in force from slice {orders.ts.isoformat()}")
+                await store.finish_command(conn, command.id, _outcome(command, orders))
             metrics.ORDERS.labels("approved").inc(len(orders.orders))
             metrics.ORDERS.labels("refused").inc(len(orders.refused))
-            metrics.HALTED.set(state.halted is not None)
+            metrics.HALTED.set(orders.halted is not None)
             decided.append(orders)
         self.state = state
         return decided
@@ -81,6 +89,12 @@ class RiskStage:
             self.state = RiskState(enabled=enabled, classes=classes)
         else:
             self.state = msgspec.json.decode(state, type=RiskState)
+
+
+def _outcome(command: CommandGiven, orders: OrdersDecided) -> str:
+    """Say from when on a command is in force, and what still halts where it asked to go on."""
+    said = f"in force from slice {orders.ts.isoformat()}"
+    return f"{said}; still halted: {orders.halted}" if command.name == "resume" and orders.halted else said
 
 
 def load_stage(folder: Path | None = None) -> RiskStage:

@@ -192,6 +192,8 @@ const TRADES = [
 // What the forecast behind a signal gives away: its interval, the chance of a rise, and which models were silent.
 function foreseen(signal) {
   const words = [];
+  if (signal.stop !== null) words.push(`stop ${price(signal.stop)}`);
+  if (signal.take !== null) words.push(`target ${price(signal.take)}`);
   if (signal.low !== null) words.push(`80 % interval ${percent(signal.low)} to ${percent(signal.high)}`);
   if (signal.p_up !== null) words.push(`chance of a rise ${percent(signal.p_up)}`);
   if (signal.without.length) words.push(`without ${signal.without.join(", ")}`);
@@ -199,13 +201,13 @@ function foreseen(signal) {
 }
 
 function drawSignals(signals) {
-  const kinds = { BUY: "good", SELL: "bad" };
+  const kinds = { STRONG_BUY: "good", BUY: "good", SELL: "bad", STRONG_SELL: "bad" };
   $("signals").replaceChildren(
     ...signals.items.slice(0, 12).map((signal) =>
       make(
         "li",
         {},
-        make("div", { class: "row" }, make("span", { class: `tag ${kinds[signal.action] ?? ""}` }, signal.action), make("strong", {}, signal.symbol), make("span", { class: "quiet" }, `${signal.level.toLowerCase()} confidence`), make("span", { class: "quiet end" }, when(signal.ts))),
+        make("div", { class: "row" }, make("span", { class: `tag ${kinds[signal.strength] ?? ""}` }, signal.strength.replace("_", " ")), make("strong", {}, signal.symbol), make("span", { class: "quiet" }, `${signal.level.toLowerCase()} confidence`), make("span", { class: "quiet end" }, when(signal.ts))),
         make("span", { class: "quiet" }, [...signal.reasons, ...foreseen(signal)].join("; ")),
       ),
     ),

@@ -112,21 +112,23 @@ async def _seed_books(conn: Any) -> None:
             LAST - timedelta(hours=4), LAST + timedelta(hours=20), LAST,
         )  # fmt: skip
     await conn.executemany(
-        "insert into trades values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        "insert into trades values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         [tuple(getattr(t, name) for name in Trade.__struct_fields__) for t in TRADES],
     )
 
 
 async def _seed_decisions(conn: Any) -> None:
-    wants = [("BTC/USDT", "BUY", 0.0062, 0.91, "expected +0.62 % is above the threshold 0.30 %"),
-             ("ETH/USDT", "HOLD", 0.0021, 0.35, "expected +0.21 % is below the threshold 0.60 %"),
-             ("SOL/USDT", "SELL", -0.0104, 0.77, "expected -1.04 % is below -0.75 %")]  # fmt: skip
+    wants = [("BTC/USDT", "BUY", 0.0062, 0.91, "expected +0.62 % is above the threshold 0.30 %", "STRONG_BUY"),
+             ("ETH/USDT", "HOLD", 0.0021, 0.35, "expected +0.21 % is below the threshold 0.60 %", "HOLD"),
+             ("SOL/USDT", "SELL", -0.0104, 0.77, "expected -1.04 % is below -0.75 %", "SELL")]  # fmt: skip
     for back in range(3):
         ts = LAST - timedelta(hours=back)
-        for symbol, action, expected, confidence, reason in wants:
+        for symbol, action, expected, confidence, reason, strength in wants:
             await conn.execute(
-                "insert into signals values ($1, $2, $3, 'crypto', $4, 'HIGH', $5, $6, 9, 'high_vol', 0.003, $7)",
+                "insert into signals values ($1, $2, $3, 'crypto', $4, 'HIGH', $5, $6, 9, 'high_vol', 0.003, $7,"
+                " $8, $9, $10, 'balanced')",
                 uuid5(CHLOE_NAMESPACE, f"{ts}{symbol}"), ts, symbol, action, expected, confidence, [reason],
+                strength, *((59800.5, 63000.25) if action == "BUY" else (None, None)),
             )  # fmt: skip
             await conn.execute(
                 "insert into allocations values ($1, $2, 'crypto', $3, 0.4)",

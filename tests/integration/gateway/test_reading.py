@@ -97,7 +97,7 @@ async def test_unknown_names_are_answered_in_one_line(api: httpx.AsyncClient) ->
 async def test_the_audit_says_why_an_asset_may_not_trade_real_money(api: httpx.AsyncClient) -> None:
     audit = (await api.get("/assets/SOLUSDT/audit")).json()
     assert audit["ready_for_live"] is False
-    assert any("live trading is not part" in reason for reason in audit["reasons"])
+    assert any("its live phase is not active" in reason for reason in audit["reasons"])
     assert any("0 closed trades" in reason for reason in audit["reasons"])
 
 
@@ -114,6 +114,16 @@ async def test_signals_are_the_newest_of_each_asset(api: httpx.AsyncClient) -> N
     assert sorted(s["symbol"] for s in items) == ["BTC/USDT", "ETH/USDT", "SOL/USDT"]
     assert {s["ts"] for s in items} == {"2024-03-05T00:00:00Z"}
     assert len((await api.get("/signals?symbol=BTCUSDT")).json()["items"]) == 3
+
+
+async def test_signals_say_their_strength_the_levels_around_them_and_the_market(api: httpx.AsyncClient) -> None:
+    items = {s["symbol"]: s for s in (await api.get("/signals")).json()["items"]}
+    assert {symbol: s["strength"] for symbol, s in items.items()} == {
+        "BTC/USDT": "STRONG_BUY", "ETH/USDT": "HOLD", "SOL/USDT": "SELL",
+    }  # fmt: skip
+    assert (items["BTC/USDT"]["stop"], items["BTC/USDT"]["take"]) == (59800.5, 63000.25)
+    assert (items["ETH/USDT"]["stop"], items["ETH/USDT"]["take"]) == (None, None)
+    assert {s["market"] for s in items.values()} == {"balanced"}
 
 
 async def test_signals_show_the_forecast_that_they_rest_on(api: httpx.AsyncClient) -> None:

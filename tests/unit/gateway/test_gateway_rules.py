@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.gateway import shown
-from services.gateway.commands import Wish, command_time
+from services.gateway.commands import Wish
 from services.gateway.guard import host_name
 from services.gateway.settings import Info, from_environment
+from services.kernel.commands import command_time
 from services.kernel.errors import ConfigError
 
 SLICE = datetime(2024, 3, 5, tzinfo=UTC)
@@ -52,10 +53,14 @@ def test_counts_what_waits_for_a_stage() -> None:
     assert (phases["behind_messages"], phases["behind_seconds"]) == (3, 7200.0)
 
 
-def test_nothing_is_ready_for_real_money() -> None:
-    asset = {"phase": "phase_0_crypto", "phase_active": True, "trading_enabled": True, "role": "standard"}
+def test_only_a_good_record_with_an_open_live_phase_is_ready_for_real_money() -> None:
+    asset = {
+        "phase": "phase_0_crypto", "phase_active": True, "trading_enabled": True, "live_enabled": False,
+        "role": "standard",
+    }  # fmt: skip
     record = {"trades": 40, "profit_factor": 1.4, "open_flags": []}
-    assert len(shown.live_reasons(asset, record, [{}])) == 1
+    assert shown.live_reasons(asset, record, [{}]) == ["its live phase is not active"]
+    assert shown.live_reasons({**asset, "live_enabled": True}, record, [{}]) == []
     poor = {"trades": 3, "profit_factor": None, "open_flags": ["stale: BTC feed"]}
     assert len(shown.live_reasons({**asset, "trading_enabled": False}, poor, [])) == 6
 

@@ -1,6 +1,7 @@
 """Every gate and cap by name; reductions pass them all."""
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,8 +27,9 @@ from services.contracts.messages import DayEvaluated, Missing, OrdersDecided, Po
 from services.domain.assets import Asset
 from services.domain.money import money
 from services.risk.decide import decide
-from services.risk.limits import CAPS, GATES, Proposal, Room
+from services.risk.room import Proposal, Room, Terms
 from services.risk.state import RiskEvent, RiskParams, RiskState
+from services.risk.table import CAPS, GATES
 
 PARAMS: RiskParams = parameters().risk
 BTC, ETH, AVAX = "BTC/USDT", "ETH/USDT", "AVAX/USDT"
@@ -108,8 +110,9 @@ def test_one_order_an_asset_and_slice() -> None:
     said = decided(state(), portfolio("2500"), target(BTC, "BUY", 0.2), target(BTC, "BUY", 0.4))
     assert len(said.orders) == 1
     room = _room(ordered={BTC})
-    verdicts = [gate(room, _proposal(BTC)) for gate in GATES]
-    assert [v.name for v in verdicts if v.refusal] == ["duplicate"]
+    verdicts = [gate(room, _proposal(BTC), PARAMS.settings) for gate in GATES]
+    assert [line.name for line, refusal in verdicts if refusal] == ["duplicate"]
+    assert [(r.symbol, r.check) for r in said.refused] == [(BTC, "duplicate")]
 
 
 def test_a_class_that_a_message_claims_does_not_open_an_asset() -> None:
@@ -119,23 +122,27 @@ def test_a_class_that_a_message_claims_does_not_open_an_asset() -> None:
 
 def _room(**changes: Any) -> Room:
     fields: dict[str, Any] = {
+        "ts": START,
         "equity": Decimal(10_000),
         "cash": Decimal(10_000),
         "heat": Decimal(0),
-        "class_exposure": {},
         "class_weights": PARAMS.class_weights,
-        "notional_today": {},
         "enabled": frozenset(EVERYTHING),
         "classes": frozenset(CLASSES),
-        "halted": None,
-        "stale": frozenset(),
     }
     return Room(**(fields | changes))
 
 
 def _proposal(symbol: str, notional: int = 100_000, **profile: Any) -> Proposal:
     asset: Asset = PARAMS.assets[symbol].model_copy(update=profile)
-    return Proposal(target(symbol, "BUY", 0.4), asset, Decimal(notional), None)
+    stop = 100 * (1 - Decimal(str(asset.stop_loss)))
+    terms = Terms.of(asset)
+    return Proposal(target(symbol, "BUY", 0.4), asset, terms, Decimal(notional), None, Decimal(100), stop, Decimal(110))
+
+
+def _wild(symbol: str, now: float, usual: float, notional: int) -> Proposal:
+    one = _proposal(symbol, notional)
+    return replace(one, target=msgspec.structs.replace(one.target, volatility=now, usual_volatility=usual))
 
 
 @pytest.mark.parametrize(
@@ -149,11 +156,17 @@ def _proposal(symbol: str, notional: int = 100_000, **profile: Any) -> Proposal:
         # 25 % of 10,000 less the heat there is, over BTC's 4 % stop
         ("heat", _room(heat=Decimal(2499)), _proposal(BTC), 25),
         ("cash", _room(cash=Decimal(100)), _proposal(BTC), 99),
+        ("leverage", _room(symbol_exposure={ETH: Decimal(6000), AVAX: Decimal(3930)}), _proposal(BTC), 70),
+        ("correlated", _room(clusters=((BTC, ETH),), symbol_exposure={ETH: Decimal(5990)}), _proposal(BTC), 10),
+        ("order_notional", _room(equity=Decimal(10**6), cash=Decimal(10**6)), _proposal(BTC, 100_000, **FREE), 22_500),
+        ("volatility", _room(), _wild(BTC, 0.02, 0.01, notional=100), 50),
+        ("volatility", _room(), _wild(BTC, 0.2, 0.01, notional=100), 25),
     ],
 )
 def test_each_cap_says_how_much_it_allows(name: str, room: Room, proposal: Proposal, allowed: int) -> None:
-    caps = {cap.name: cap for cap in (cap(room, proposal, PARAMS.settings) for cap in CAPS)}
+    caps = {line.name: line for line in (cap(room, proposal, PARAMS.settings) for cap in CAPS)}
     assert caps[name].allowed == allowed
+    assert not caps[name].passed
     others = [c.allowed for c in caps.values() if c.name != name and c.allowed is not None]
     assert min(others) >= allowed, "the case was made so that this cap binds"
 

@@ -3,12 +3,15 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 from decision_cases import HOUR, START, command, parameters, portfolio, position, target, targets_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.contracts.messages import CommandGiven, OrdersDecided, PortfolioSettled
+from services.contracts.messages import CommandGiven, OrdersDecided, PortfolioSettled, encode
 from services.risk.decide import decide
+from services.risk.halts import FILE_SWITCH
+from services.risk.remarks import remarks
 from services.risk.state import RiskEvent, RiskState
 
 PARAMS = parameters().risk
@@ -167,3 +170,72 @@ def test_on_every_path_the_limits_hold_at_every_slice(path: list[Decimal]) -> No
             assert entries(said) == 0
         checks = {c.name: c for c in said.checks}
         assert checks["drawdown"].current == (peak - equity) / peak
+
+
+def file_says(name: str, note: str = "") -> CommandGiven:
+    return command(name, by=FILE_SWITCH, note=note)
+
+
+def test_the_halt_file_blocks_entries_until_it_is_gone() -> None:
+    state, said = step(BEGIN, 0, "1000", file_says("halt", "exchange down"), held="3")
+    assert said.halted == "halted by file switch: exchange down"
+    assert said.orders == (), "what is held is kept"
+    state, said = step(state, 48, "1000")
+    assert entries(said) == 0
+    state, said = step(state, 49, "1000", command("resume"))
+    assert said.halted == "halted by file switch: exchange down", "a person lifts it by removing the file"
+    _, said = step(state, 50, "1000", file_says("resume"))
+    assert (said.halted, entries(said)) == (None, 1)
+
+
+def test_removing_the_halt_file_lifts_nothing_else() -> None:
+    state, said = step(BEGIN, 0, "1000", command("halt"), file_says("halt"))
+    assert said.halted == "halted by ada; halted by file switch"
+    state, said = step(state, 1, "1000", file_says("resume"))
+    assert said.halted == "halted by ada"
+    state, _ = step(BEGIN, 0, "1000")
+    state, said = step(state, 1, "700", file_says("halt"), held="3")
+    state, said = step(state, 2, "700", file_says("resume"))
+    assert said.halted is not None
+    assert said.halted.startswith("emergency stop")
+
+
+def test_while_the_halt_file_is_there_positions_can_be_left_and_flattened() -> None:
+    state, _ = step(BEGIN, 0, "1000", file_says("halt"), held="3")
+    _, said = step(state, 1, "1000", command("flatten"), held="3")
+    assert [(o.reason, o.reduce_only) for o in said.orders] == [("flatten", True)]
+
+
+def test_halts_and_flattening_survive_a_restart() -> None:
+    state, _ = step(BEGIN, 0, "1000", command("flatten", note="news"), file_says("halt"), held="3")
+    again = msgspec.json.decode(encode(state), type=RiskState)
+    for n, held in ((1, "3"), (2, "1")):
+        again, said = step(again, n, "1000", held=held)
+        assert [(o.reason, o.quantity) for o in said.orders] == [("flatten", Decimal(held))]
+        again = msgspec.json.decode(encode(again), type=RiskState)
+    _, said = step(again, 3, "1000")
+    assert (said.halted, said.orders) == ("flattened by ada: news; halted by file switch", ())
+
+
+def test_halts_resumptions_refusals_and_cuts_are_remarked_once() -> None:
+    state, said = step(BEGIN, 0, "1000", command("halt", note="news"))
+    assert [(r.name, r.severity, r.detail) for r in remarks(said, None)] == [
+        ("halt", "critical", "halted by ada: news"),
+        ("halt", "info", "trading is halted: halted by ada: news"),
+    ]
+    _, again = step(state, 1, "1000")
+    assert [r.symbol for r in remarks(again, said.halted)] == [BTC], "the refusal, and no second halt"
+    _, later = step(state, 2, "2000", command("resume"))
+    assert [(r.name, r.symbol, r.detail) for r in remarks(later, again.halted)] == [
+        ("resume", None, "trading goes on; it was halted: halted by ada: news"),
+        ("notional_per_trade", BTC, "cut from 600.00 to 500.00 by notional_per_trade"),
+    ]
+    every = [r.id for said_, before in ((said, None), (again, said.halted)) for r in remarks(said_, before)]
+    assert len(set(every)) == len(every)
+
+
+def test_an_automatic_halt_is_remarked_with_its_figures() -> None:
+    state, _ = step(BEGIN, 0, "1000")
+    _, said = step(state, 1, "700")
+    (first, *_) = remarks(said, None)
+    assert (first.limit, first.current) == (Decimal("0.25"), Decimal("0.3"))
