@@ -11,8 +11,9 @@ from services.domain.assets import ASSETS_FILE, AssetsConfig
 from services.execution import store
 from services.execution.book import Book, open_book
 from services.execution.brokers.paper import PaperVenue
-from services.execution.decide import Settle, Venue, settle
+from services.execution.decide import Settle, settle
 from services.execution.settings import ExecutionSettings
+from services.execution.venue import Venue
 from services.kernel import metrics
 from services.kernel.config import load
 from services.kernel.database import Connection
@@ -82,4 +83,4 @@ def load_stage(folder: Path | None = None) -> ExecutionStage:
     """Read this service's configuration; raises ConfigError."""
     assets = load(AssetsConfig, ASSETS_FILE, folder)
     paper = load(ExecutionSettings, "execution.yaml", folder).paper
-    return ExecutionStage(PaperVenue(paper, assets.classes), paper.starting_cash)
+    return ExecutionStage(PaperVenue(paper, assets.classes, assets.assets), paper.starting_cash)

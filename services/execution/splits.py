@@ -37,7 +37,9 @@ def _book(book: Book, split: Split) -> Book:
         positions[split.symbol] = _holding(positions[split.symbol], split)
     if split.symbol in working:
         waiting = working[split.symbol]
-        working[split.symbol] = msgspec.structs.replace(waiting, order=_order(waiting.order, split))
+        order = _order(waiting.order, split)
+        filled = min(_units(waiting.filled, split), order.quantity)
+        working[split.symbol] = msgspec.structs.replace(waiting, order=order, filled=filled)
     return msgspec.structs.replace(book, positions=positions, working=working)
 
 
@@ -63,6 +65,8 @@ def _order(order: Order, split: Split) -> Order:
         reference_price=_price(order.reference_price, split),
         stop_price=_level(order.stop_price, split),
         target_price=_level(order.target_price, split),
+        limit_price=_level(order.limit_price, split),
+        trigger_price=_level(order.trigger_price, split),
         notes=(*order.notes, f"{NOTE}{split.new}:{split.old}: {quantity:f} for {order.quantity:f}"),
     )
 

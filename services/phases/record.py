@@ -122,7 +122,8 @@ def _add_symbol_day(
     flow = before.flow
     for f in fills:
         notional = times(f.quantity, f.price)
-        flow += (notional if f.side == "sell" else -notional) - f.fee
+        flow += ((notional if f.side == "sell" else -notional) if f.cash is None else f.cash) - f.fee
+    flow -= _sum(c.amount for p in portfolios for c in p.charges if c.symbol == symbol)
     value = _sum(p.market_value for p in portfolios[-1].positions if p.symbol == symbol)
     held = [
         float(abs(position.market_value) / p.equity)

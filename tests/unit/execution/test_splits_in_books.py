@@ -119,6 +119,23 @@ def test_a_waiting_order_is_restated_and_goes_on_waiting() -> None:
     assert said.outcomes[0].detail.startswith("split 10:1: 40")
 
 
+def test_the_prices_of_a_waiting_order_are_restated_with_it() -> None:
+    waits = order(
+        NVDA, "buy", "4", kind="stop_limit", trigger_price=money(1100), limit_price=money(1150),
+        valid_until=START + 99 * HOUR,
+    )  # fmt: skip
+    book, said = step(open_book(CASH), 1, flat_bar(NVDA, 1000.0), orders=orders_at(START, waits))
+    assert said.working == (waits.id,)
+    book, said = step(book, 2, bar(NVDA, 100, 112, 99, 111), TEN, orders=orders_at(START + HOUR))
+    (fill,) = said.fills
+    assert 110 <= fill.price <= 115
+    assert fill.quantity == 40
+    book, _ = step(open_book(CASH), 1, flat_bar(NVDA, 1000.0), orders=orders_at(START, waits))
+    book, _ = step(book, 2, flat_bar(NVDA, 100.0), TEN, orders=orders_at(START + HOUR))
+    order_ = book.working[NVDA].order
+    assert (order_.trigger_price, order_.limit_price) == (money(110), money(115))
+
+
 def test_an_exit_decided_before_the_split_closes_the_whole_position() -> None:
     leave = order(NVDA, "sell", "7", "exit", ts=START + HOUR)
     book, said = step(held(), 2, flat_bar(NVDA, 300.0), Split(NVDA, 10, 3), orders=orders_at(START + HOUR, leave))
