@@ -215,6 +215,28 @@ CREATE VIEW public.candles_4h AS
 
 COMMENT ON VIEW public.candles_4h IS 'Four-hour candles made of the 1-hour ones, from 00:00 UTC; bars counts the hours that are in.';
 
+CREATE TABLE public.carry_charges (
+    id uuid NOT NULL,
+    ts timestamp with time zone NOT NULL,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    kind text NOT NULL,
+    notional numeric(28,8) NOT NULL,
+    rate numeric(28,12) NOT NULL,
+    amount numeric(28,8) NOT NULL,
+    CONSTRAINT carry_charges_kind_check CHECK ((kind = ANY (ARRAY['funding'::text, 'borrow'::text, 'financing'::text])))
+);
+
+COMMENT ON TABLE public.carry_charges IS 'What holding positions cost: funding of perpetuals, borrowing for shorts, financing overnight.';
+
+COMMENT ON COLUMN public.carry_charges.ts IS 'The slice that charged it.';
+
+COMMENT ON COLUMN public.carry_charges.notional IS 'Size of the position at the slice''s close, account currency.';
+
+COMMENT ON COLUMN public.carry_charges.rate IS 'Of the notional, all due moments since the slice before together.';
+
+COMMENT ON COLUMN public.carry_charges.amount IS 'Taken from the cash: notional * rate to 8 places; negative was received.';
+
 CREATE TABLE public.commands (
     seq bigint NOT NULL,
     id uuid NOT NULL,
@@ -328,7 +350,10 @@ CREATE TABLE public.fills (
     fee numeric(28,8) NOT NULL,
     slippage numeric(28,8) NOT NULL,
     reason text NOT NULL,
-    settled_at timestamp with time zone NOT NULL
+    settled_at timestamp with time zone NOT NULL,
+    fx numeric(28,12) DEFAULT 1 NOT NULL,
+    liquidity text DEFAULT 'taker'::text NOT NULL,
+    cash numeric(28,8)
 );
 
 COMMENT ON TABLE public.fills IS 'Every execution on the books; price includes spread and slippage.';
@@ -338,6 +363,12 @@ COMMENT ON COLUMN public.fills.ts IS 'Open of the bar that filled it.';
 COMMENT ON COLUMN public.fills.fee IS 'In account currency.';
 
 COMMENT ON COLUMN public.fills.slippage IS 'What spread and slippage cost, in account currency.';
+
+COMMENT ON COLUMN public.fills.fx IS 'Account currency for one unit of the currency that the price is in.';
+
+COMMENT ON COLUMN public.fills.liquidity IS 'maker: a limit that waited for its price; taker: everything else.';
+
+COMMENT ON COLUMN public.fills.cash IS 'What it changed the cash by, before its fee; cash = starting cash + all of these - fees - carry_charges.';
 
 CREATE TABLE public.forecasts (
     ts timestamp with time zone NOT NULL,
@@ -386,6 +417,160 @@ CREATE TABLE public.leading_indicators (
 COMMENT ON TABLE public.leading_indicators IS 'Values other than prices (macro, on-chain, index), with when each was observed and could be known.';
 
 COMMENT ON COLUMN public.leading_indicators.available_at IS 'When the value could first be known; nothing before this may use it.';
+
+CREATE TABLE public.live_accounts (
+    broker text NOT NULL,
+    id uuid NOT NULL,
+    environment text NOT NULL,
+    currency text NOT NULL,
+    basis text NOT NULL,
+    opening_cash numeric(28,8) NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    CONSTRAINT live_accounts_basis_check CHECK ((basis = ANY (ARRAY['cash'::text, 'margin'::text]))),
+    CONSTRAINT live_accounts_environment_check CHECK ((environment = ANY (ARRAY['testnet'::text, 'paper'::text, 'practice'::text, 'live'::text])))
+);
+
+COMMENT ON TABLE public.live_accounts IS 'Brokers'' accounts as the live desk took them over, flat; one a broker.';
+
+COMMENT ON COLUMN public.live_accounts.basis IS 'cash: purchases take their price out of the balance; margin: only results, fees, charges do.';
+
+CREATE TABLE public.live_audits (
+    symbol text NOT NULL,
+    ts timestamp with time zone NOT NULL,
+    ready boolean NOT NULL,
+    reasons json NOT NULL
+);
+
+COMMENT ON TABLE public.live_audits IS 'Audits of assets for live trading; only the newest of an asset counts, and not for ever.';
+
+CREATE TABLE public.live_charges (
+    broker text NOT NULL,
+    id text NOT NULL,
+    kind text NOT NULL,
+    amount numeric(28,8) NOT NULL,
+    ts timestamp with time zone NOT NULL,
+    symbol text
+);
+
+COMMENT ON TABLE public.live_charges IS 'Movements of a broker''s cash that are no executions: funding, interest, deposits.';
+
+CREATE TABLE public.live_fills (
+    broker text NOT NULL,
+    id text NOT NULL,
+    order_id uuid,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    side text NOT NULL,
+    quantity numeric(28,8) NOT NULL,
+    price numeric(28,8) NOT NULL,
+    fee numeric(28,8) NOT NULL,
+    withheld numeric(28,8) NOT NULL,
+    rate numeric(28,12) NOT NULL,
+    realised numeric(28,8),
+    ts timestamp with time zone NOT NULL,
+    CONSTRAINT live_fills_price_check CHECK ((price > (0)::numeric)),
+    CONSTRAINT live_fills_quantity_check CHECK ((quantity > (0)::numeric)),
+    CONSTRAINT live_fills_side_check CHECK ((side = ANY (ARRAY['buy'::text, 'sell'::text])))
+);
+
+COMMENT ON TABLE public.live_fills IS 'Executions under the brokers'' own ids; those without an order of ours are remembered, not booked.';
+
+COMMENT ON COLUMN public.live_fills.withheld IS 'Units of the asset that the broker kept as its fee.';
+
+COMMENT ON COLUMN public.live_fills.rate IS 'Account currency for one unit of the currency that price is in.';
+
+COMMENT ON COLUMN public.live_fills.realised IS 'Profit that the broker booked with it; null where it tells none.';
+
+CREATE TABLE public.live_mandates (
+    symbol text NOT NULL,
+    broker text NOT NULL,
+    asset_class text NOT NULL,
+    wanted numeric(28,8) NOT NULL,
+    stop_price numeric(28,8),
+    paper_order_id uuid,
+    made integer NOT NULL,
+    tries integer NOT NULL,
+    retry_at timestamp with time zone,
+    detail text NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT live_mandates_made_check CHECK ((made >= 0)),
+    CONSTRAINT live_mandates_tries_check CHECK ((tries >= 0))
+);
+
+COMMENT ON TABLE public.live_mandates IS 'What the live desk wants of each asset; it works from what is held toward it.';
+
+COMMENT ON COLUMN public.live_mandates.wanted IS 'Signed quantity; an entry that falls short lowers it to what is held.';
+
+COMMENT ON COLUMN public.live_mandates.made IS 'Orders made so far, which numbers their ids.';
+
+CREATE TABLE public.live_orders (
+    id uuid NOT NULL,
+    broker text NOT NULL,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    side text NOT NULL,
+    kind text NOT NULL,
+    quantity numeric(28,8) NOT NULL,
+    purpose text NOT NULL,
+    reason text NOT NULL,
+    decided_at timestamp with time zone NOT NULL,
+    notional numeric(28,8) NOT NULL,
+    stop_price numeric(28,8),
+    valid_until timestamp with time zone,
+    paper_order_id uuid,
+    status text NOT NULL,
+    filled numeric(28,8) NOT NULL,
+    attempts integer NOT NULL,
+    submitted_at timestamp with time zone,
+    cancel_wanted boolean NOT NULL,
+    detail text NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT live_orders_filled_check CHECK ((filled >= (0)::numeric)),
+    CONSTRAINT live_orders_kind_check CHECK ((kind = ANY (ARRAY['market'::text, 'stop'::text]))),
+    CONSTRAINT live_orders_purpose_check CHECK ((purpose = ANY (ARRAY['entry'::text, 'increase'::text, 'reduce'::text, 'stop'::text]))),
+    CONSTRAINT live_orders_quantity_check CHECK ((quantity > (0)::numeric)),
+    CONSTRAINT live_orders_side_check CHECK ((side = ANY (ARRAY['buy'::text, 'sell'::text]))),
+    CONSTRAINT live_orders_status_check CHECK ((status = ANY (ARRAY['decided'::text, 'submitting'::text, 'ambiguous'::text, 'acked'::text, 'partly_filled'::text, 'filled'::text, 'cancelled'::text, 'rejected'::text])))
+);
+
+COMMENT ON TABLE public.live_orders IS 'Every order of the live desk, stored before the broker is called; id is the client order id.';
+
+COMMENT ON COLUMN public.live_orders.notional IS 'Of an entry, in account currency when it was decided.';
+
+COMMENT ON COLUMN public.live_orders.status IS 'submitting and ambiguous: it may be at the broker; it is asked before anything else is done.';
+
+COMMENT ON COLUMN public.live_orders.filled IS 'By the executions that are stored.';
+
+CREATE VIEW public.live_positions AS
+ SELECT m.symbol,
+    m.asset_class,
+    m.broker,
+    a.environment,
+    COALESCE(f.held, (0)::numeric) AS held,
+    m.wanted,
+    m.stop_price,
+    m.detail,
+    m.updated_at
+   FROM ((public.live_mandates m
+     JOIN public.live_accounts a USING (broker))
+     LEFT JOIN LATERAL ( SELECT sum(
+                CASE live_fills.side
+                    WHEN 'buy'::text THEN (live_fills.quantity - live_fills.withheld)
+                    ELSE (- live_fills.quantity)
+                END) AS held
+           FROM public.live_fills
+          WHERE ((live_fills.broker = m.broker) AND (live_fills.symbol = m.symbol) AND (live_fills.order_id IS NOT NULL))) f ON (true));
+
+COMMENT ON VIEW public.live_positions IS 'What the live desk holds of each asset beside what it wants.';
+
+CREATE TABLE public.live_report (
+    symbol text NOT NULL,
+    account text,
+    reasons text[] NOT NULL,
+    as_of timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.live_report IS 'Per asset, what keeps the live desk from entering it, as it last looked; empty: nothing does.';
 
 CREATE TABLE public.model_registry (
     model text NOT NULL,
@@ -456,6 +641,12 @@ CREATE TABLE public.orders (
     filled_quantity numeric(28,8) DEFAULT 0 NOT NULL,
     detail text DEFAULT ''::text NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    checks json,
+    kind text DEFAULT 'market'::text NOT NULL,
+    limit_price numeric(28,8),
+    trigger_price numeric(28,8),
+    trail numeric(28,8),
+    CONSTRAINT orders_kind_check CHECK ((kind = ANY (ARRAY['market'::text, 'limit'::text, 'stop'::text, 'stop_limit'::text]))),
     CONSTRAINT orders_side_check CHECK ((side = ANY (ARRAY['buy'::text, 'sell'::text]))),
     CONSTRAINT orders_status_check CHECK ((status = ANY (ARRAY['approved'::text, 'refused'::text, 'filled'::text, 'partly_filled'::text, 'cancelled'::text])))
 );
@@ -463,6 +654,14 @@ CREATE TABLE public.orders (
 COMMENT ON TABLE public.orders IS 'Every order that was wanted: approved or refused, with the reason, and what became of it.';
 
 COMMENT ON COLUMN public.orders.ts IS 'Close of the slice that decided it; it fills at the next bar''s open.';
+
+COMMENT ON COLUMN public.orders.checks IS 'Every check as it stood when risk decided: name, limit, current, passed (left out: true), allowed. Entries only.';
+
+COMMENT ON COLUMN public.orders.limit_price IS 'The worst price that a limit or stop-limit order takes.';
+
+COMMENT ON COLUMN public.orders.trigger_price IS 'The price that wakes a stop or stop-limit order.';
+
+COMMENT ON COLUMN public.orders.trail IS 'Fraction by which the stop follows the best price; null: it stands still.';
 
 CREATE TABLE public.outbox (
     topic text NOT NULL,
@@ -539,10 +738,13 @@ CREATE TABLE public.portfolio_equity (
     realised_pnl numeric(28,8) NOT NULL,
     unrealised_pnl numeric(28,8) NOT NULL,
     fees numeric(28,8) NOT NULL,
-    open_positions smallint NOT NULL
+    open_positions smallint NOT NULL,
+    carry numeric(28,8) DEFAULT 0 NOT NULL
 );
 
 COMMENT ON TABLE public.portfolio_equity IS 'The books after each slice: cash plus positions is equity, exactly.';
+
+COMMENT ON COLUMN public.portfolio_equity.carry IS 'All charges for holding so far: equity = starting cash + realised + unrealised - fees - carry.';
 
 CREATE TABLE public.positions (
     symbol text NOT NULL,
@@ -556,12 +758,18 @@ CREATE TABLE public.positions (
     target_price numeric(28,8),
     opened_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone,
-    as_of timestamp with time zone NOT NULL
+    as_of timestamp with time zone NOT NULL,
+    fx numeric(28,12) DEFAULT 1 NOT NULL,
+    trail numeric(28,8)
 );
 
 COMMENT ON TABLE public.positions IS 'What is held now; quantity is negative when short.';
 
 COMMENT ON COLUMN public.positions.cost IS 'What the position cost without fees; negative when short.';
+
+COMMENT ON COLUMN public.positions.fx IS 'Account currency for one unit of the currency that its prices are in, at the mark.';
+
+COMMENT ON COLUMN public.positions.trail IS 'Fraction by which stop_price follows the best price; null: it stands still.';
 
 CREATE TABLE public.quotes (
     ts timestamp with time zone NOT NULL,
@@ -647,10 +855,22 @@ CREATE TABLE public.signals (
     regime text NOT NULL,
     threshold double precision NOT NULL,
     reasons text[] NOT NULL,
+    strength text DEFAULT 'HOLD'::text NOT NULL,
+    stop double precision,
+    take double precision,
+    market text DEFAULT 'unknown'::text NOT NULL,
     CONSTRAINT signals_action_check CHECK ((action = ANY (ARRAY['BUY'::text, 'SELL'::text, 'HOLD'::text])))
 );
 
 COMMENT ON TABLE public.signals IS 'BUY, SELL or HOLD per asset and slice, with the reasons.';
+
+COMMENT ON COLUMN public.signals.strength IS 'STRONG_BUY, BUY, HOLD, SELL or STRONG_SELL: by how far the forecast passes its threshold.';
+
+COMMENT ON COLUMN public.signals.stop IS 'Price to leave the position at, from the level behind it; null: the asset''s own distance.';
+
+COMMENT ON COLUMN public.signals.take IS 'Price at the next level ahead; null: the asset''s own distance.';
+
+COMMENT ON COLUMN public.signals.market IS 'btc_dominant, alt_season, risk_off, balanced or unknown, when the signal was made.';
 
 CREATE TABLE public.slices (
     ts timestamp with time zone NOT NULL,
@@ -761,7 +981,8 @@ CREATE TABLE public.trades (
     pnl numeric(28,8) NOT NULL,
     exit_reason text NOT NULL,
     bucket smallint NOT NULL,
-    regime text NOT NULL
+    regime text NOT NULL,
+    carry numeric(28,8) DEFAULT 0 NOT NULL
 );
 
 COMMENT ON TABLE public.trades IS 'Round trips from flat to flat, after costs.';
@@ -769,6 +990,8 @@ COMMENT ON TABLE public.trades IS 'Round trips from flat to flat, after costs.';
 COMMENT ON COLUMN public.trades.quantity IS 'The largest absolute size that the position had.';
 
 COMMENT ON COLUMN public.trades.pnl IS 'In account currency, after fees.';
+
+COMMENT ON COLUMN public.trades.carry IS 'What holding it cost: funding, borrowing, financing; pnl is after it.';
 
 ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
@@ -793,6 +1016,9 @@ ALTER TABLE ONLY public.candle_revisions
 
 ALTER TABLE ONLY public.candles
     ADD CONSTRAINT candles_symbol_timeframe_ts_key UNIQUE (symbol, timeframe, ts);
+
+ALTER TABLE ONLY public.carry_charges
+    ADD CONSTRAINT carry_charges_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.commands
     ADD CONSTRAINT commands_pkey PRIMARY KEY (id);
@@ -823,6 +1049,30 @@ ALTER TABLE ONLY public.forecasts
 
 ALTER TABLE ONLY public.leading_indicators
     ADD CONSTRAINT leading_indicators_name_symbol_source_observed_at_available_key UNIQUE (name, symbol, source, observed_at, available_at);
+
+ALTER TABLE ONLY public.live_accounts
+    ADD CONSTRAINT live_accounts_id_key UNIQUE (id);
+
+ALTER TABLE ONLY public.live_accounts
+    ADD CONSTRAINT live_accounts_pkey PRIMARY KEY (broker);
+
+ALTER TABLE ONLY public.live_audits
+    ADD CONSTRAINT live_audits_pkey PRIMARY KEY (symbol, ts);
+
+ALTER TABLE ONLY public.live_charges
+    ADD CONSTRAINT live_charges_pkey PRIMARY KEY (broker, id);
+
+ALTER TABLE ONLY public.live_fills
+    ADD CONSTRAINT live_fills_pkey PRIMARY KEY (broker, id);
+
+ALTER TABLE ONLY public.live_mandates
+    ADD CONSTRAINT live_mandates_pkey PRIMARY KEY (symbol);
+
+ALTER TABLE ONLY public.live_orders
+    ADD CONSTRAINT live_orders_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.live_report
+    ADD CONSTRAINT live_report_pkey PRIMARY KEY (symbol);
 
 ALTER TABLE ONLY public.model_registry
     ADD CONSTRAINT model_registry_pkey PRIMARY KEY (symbol, model, version);
@@ -900,11 +1150,19 @@ CREATE INDEX allocations_ts ON public.allocations USING btree (ts DESC);
 
 CREATE INDEX candles_ts ON public.candles USING btree (ts DESC);
 
+CREATE INDEX carry_charges_ts ON public.carry_charges USING btree (ts DESC, symbol);
+
 CREATE INDEX fills_ts ON public.fills USING btree (ts DESC);
 
 CREATE INDEX forecasts_ts ON public.forecasts USING btree (ts DESC);
 
 CREATE INDEX leading_indicators_available_at ON public.leading_indicators USING btree (available_at DESC);
+
+CREATE INDEX live_fills_ts ON public.live_fills USING btree (ts DESC);
+
+CREATE INDEX live_orders_decided ON public.live_orders USING btree (decided_at DESC);
+
+CREATE INDEX live_orders_open ON public.live_orders USING btree (broker) WHERE (status <> ALL (ARRAY['filled'::text, 'cancelled'::text, 'rejected'::text]));
 
 CREATE INDEX model_registry_valid ON public.model_registry USING btree (symbol, model, valid_from);
 
@@ -924,6 +1182,21 @@ CREATE INDEX trades_closed ON public.trades USING btree (closed_at);
 
 ALTER TABLE ONLY public.asset_registry
     ADD CONSTRAINT asset_registry_phase_fkey FOREIGN KEY (phase) REFERENCES public.asset_class_config(phase);
+
+ALTER TABLE ONLY public.live_charges
+    ADD CONSTRAINT live_charges_broker_fkey FOREIGN KEY (broker) REFERENCES public.live_accounts(broker);
+
+ALTER TABLE ONLY public.live_fills
+    ADD CONSTRAINT live_fills_broker_fkey FOREIGN KEY (broker) REFERENCES public.live_accounts(broker);
+
+ALTER TABLE ONLY public.live_fills
+    ADD CONSTRAINT live_fills_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.live_orders(id);
+
+ALTER TABLE ONLY public.live_mandates
+    ADD CONSTRAINT live_mandates_broker_fkey FOREIGN KEY (broker) REFERENCES public.live_accounts(broker);
+
+ALTER TABLE ONLY public.live_orders
+    ADD CONSTRAINT live_orders_broker_fkey FOREIGN KEY (broker) REFERENCES public.live_accounts(broker);
 
 GRANT USAGE ON SCHEMA public TO chloe_service;
 GRANT USAGE ON SCHEMA public TO chloe_reader;
@@ -961,6 +1234,9 @@ GRANT SELECT ON TABLE public.candles_1d TO chloe_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.candles_4h TO chloe_service;
 GRANT SELECT ON TABLE public.candles_4h TO chloe_reader;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.carry_charges TO chloe_service;
+GRANT SELECT ON TABLE public.carry_charges TO chloe_reader;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.commands TO chloe_service;
 GRANT SELECT ON TABLE public.commands TO chloe_reader;
 
@@ -987,6 +1263,30 @@ GRANT SELECT ON TABLE public.forecasts TO chloe_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.leading_indicators TO chloe_service;
 GRANT SELECT ON TABLE public.leading_indicators TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.live_accounts TO chloe_service;
+GRANT SELECT ON TABLE public.live_accounts TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.live_audits TO chloe_service;
+GRANT SELECT ON TABLE public.live_audits TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.live_charges TO chloe_service;
+GRANT SELECT ON TABLE public.live_charges TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.live_fills TO chloe_service;
+GRANT SELECT ON TABLE public.live_fills TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.live_mandates TO chloe_service;
+GRANT SELECT ON TABLE public.live_mandates TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.live_orders TO chloe_service;
+GRANT SELECT ON TABLE public.live_orders TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.live_positions TO chloe_service;
+GRANT SELECT ON TABLE public.live_positions TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.live_report TO chloe_service;
+GRANT SELECT ON TABLE public.live_report TO chloe_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.model_registry TO chloe_service;
 GRANT SELECT ON TABLE public.model_registry TO chloe_reader;
@@ -1054,4 +1354,4 @@ GRANT SELECT ON TABLE public.trades TO chloe_reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT,INSERT,DELETE,UPDATE ON TABLES TO chloe_service;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO chloe_reader;
 
-INSERT INTO public.alembic_version VALUES ('0005');
+INSERT INTO public.alembic_version VALUES ('0009');

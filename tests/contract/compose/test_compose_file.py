@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from services.contracts.topics import FLOW
+from services.execution.live.settings import SWITCH
 from services.inference.settings import PRESET
 from services.kernel import config
 from services.kernel.settings import Settings
@@ -18,11 +19,17 @@ ROOT = Path(__file__).resolve().parents[3]
 FAMILIES = ("crypto", "stocks", "forex", "sentiment", "macro")
 AROUND = {"timescaledb", "redis", "prometheus", "grafana", "migrate", "train"}
 ONE_SHOT = {"migrate", "train"}
-BESIDE_THE_FLOW = {"trainer"}
-"""Runs like the others, but reads and writes no stream: what it makes, inference finds in the database."""
-MODULES = {"clock": "services.ingestion.clock", "trainer": "services.inference.trainer"}
+BESIDE_THE_FLOW = {"trainer", "live"}
+"""Run like the others, but read and write no stream: what they read and make is in the database."""
+MODULES = {
+    "clock": "services.ingestion.clock",
+    "trainer": "services.inference.trainer",
+    "live": "services.execution.live",
+}
 """Services that are a second process of another one's package."""
-READ_ELSEWHERE = {config.ENV, config.TIMEFRAME_ENV, PRESET, "X_SPEND_FILE", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"}
+READ_ELSEWHERE = {
+    config.ENV, config.TIMEFRAME_ENV, PRESET, SWITCH, "X_SPEND_FILE", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+}  # fmt: skip
 """Variables that are no fields of the settings: configuration files, one adapter and numeric libraries read them."""
 
 Service = dict[str, Any]
@@ -36,6 +43,8 @@ def read(name: str) -> dict[str, Any]:
 COMPOSE = read("docker-compose.yml")
 SERVICES: dict[str, Service] = COMPOSE["services"]
 APPS = sorted(set(SERVICES) - AROUND)
+STARTED = [name for name in APPS if "profiles" not in SERVICES[name]]
+BROKERS_ENV = "infrastructure/brokers.env"
 OURS = [*APPS, *sorted(ONE_SHOT)]
 
 
@@ -177,7 +186,7 @@ def test_the_backend_network_has_no_way_out() -> None:
     assert COMPOSE["networks"]["backend"] == {"internal": True}
     outside = {name for name, service in SERVICES.items() if "edge" in service["networks"]}
     ingestion = {f"ingestion-{family}" for family in FAMILIES}
-    assert outside == ingestion | {"execution", "gateway", "prometheus", "grafana"}
+    assert outside == ingestion | {"live", "gateway", "prometheus", "grafana"}
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -194,7 +203,16 @@ def test_what_is_mounted_from_the_repository_exists_and_is_read_only(name: str) 
 def test_prometheus_scrapes_every_service() -> None:
     jobs = read("infrastructure/prometheus/prometheus.yml")["scrape_configs"]
     (targets,) = [job["static_configs"][0]["targets"] for job in jobs if job["job_name"] == "chloe"]
-    assert sorted(targets) == sorted(f"{name}:{SERVICES[name]['environment']['CHLOE_HTTP_PORT']}" for name in APPS)
+    assert sorted(targets) == sorted(f"{name}:{SERVICES[name]['environment']['CHLOE_HTTP_PORT']}" for name in STARTED)
+
+
+def test_the_live_desk_starts_only_when_asked_for_and_alone_has_the_brokers_keys() -> None:
+    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["live"]
+    assert SERVICES["live"]["environment"][SWITCH] == "${CHLOE_LIVE:-no}"
+    holders = [n for n, s in SERVICES.items() if {"path": BROKERS_ENV, "required": False} in s.get("env_file", [])]
+    assert holders == ["live"]
+    assert f"{BROKERS_ENV}\n" in (ROOT / ".gitignore").read_text(encoding="utf-8")
+    assert [name for name, service in SERVICES.items() if SWITCH in (service.get("environment") or {})] == ["live"]
 
 
 def test_the_gpu_file_only_adds_a_gpu_to_what_uses_torch() -> None:

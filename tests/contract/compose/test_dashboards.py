@@ -5,6 +5,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,49 @@ insert into forecasts
 select ts + interval '1 hour', symbol, asset_class, 1, close, 0.01, 0.02, 0.5, 5, '[]' from candles;
 """
 
+# One wish that was cut, one that was refused, one hold; a charge; a live desk that holds half of what it wants.
+DECIDED = """
+insert into signals (id, ts, symbol, asset_class, action, level, expected_return, confidence, bucket, regime, threshold,
+    reasons, strength, stop, take, market) values
+    (gen_random_uuid(), '2024-12-01 02:00+00', 'BTC/USDT', 'crypto', 'BUY', 'HIGH', 0.01, 0.9, 2, 'high_vol', 0.003,
+     '{"expects +1.000% in 12 h"}', 'STRONG_BUY', 95, 110, 'risk_off'),
+    (gen_random_uuid(), '2024-12-01 01:00+00', 'ETH/USDT', 'crypto', 'HOLD', 'LOW', 0.001, 0.1, 0, 'chop', 0.006,
+     '{"confidence 0.10 is below 0.20"}', 'HOLD', null, null, 'unknown'),
+    (gen_random_uuid(), '2024-12-01 02:00+00', 'ETH/USDT', 'crypto', 'HOLD', 'LOW', 0.001, 0.15, 0, 'chop', 0.006,
+     '{"confidence 0.15 is below 0.20"}', 'HOLD', null, null, 'risk_off');
+insert into orders (id, ts, symbol, asset_class, side, quantity, reason, reduce_only, status, checks) values
+    (gen_random_uuid(), '2024-12-01 02:00+00', 'BTC/USDT', 'crypto', 'buy', 4, 'entry', false, 'approved',
+     '[{"name":"halt"},{"name":"heat","limit":"250","current":"10","passed":false,"allowed":"400"}]'),
+    (gen_random_uuid(), '2024-12-01 01:00+00', 'BTC/USDT', 'crypto', 'buy', 4, 'entry', false, 'refused',
+     '[{"name":"x"}]');
+insert into risk_events (id, ts, symbol, name, severity, limit_value, current_value, detail) values
+    (gen_random_uuid(), '2024-12-01 02:00+00', 'BTC/USDT', 'heat', 'info', 250, 10, 'cut from 500 to 400 by heat'),
+    (gen_random_uuid(), '2024-12-01 01:00+00', 'BTC/USDT', 'heat', 'info', 250, 250, 'heat leaves 0'),
+    (gen_random_uuid(), '2024-12-01 00:00+00', null, 'halt', 'critical', null, null, 'halted by anna: lunch');
+insert into correlation_matrix (ts, symbol, other, window_hours, correlation) values
+    ('2024-11-30', 'BTC/USDT', 'ETH/USDT', 720, 0.5), ('2024-12-01', 'BTC/USDT', 'ETH/USDT', 720, 0.8);
+insert into carry_charges (id, ts, symbol, asset_class, kind, notional, rate, amount) values
+    (gen_random_uuid(), '2024-12-01 00:00+00', 'AVAX/USDT', 'crypto', 'funding', 400, 0.0001, 0.04),
+    (gen_random_uuid(), '2024-12-01 08:00+00', 'AVAX/USDT', 'crypto', 'funding', 400, 0.0001, 0.04);
+insert into dominance (ts, available_at, btc_d, usdt_d, source) values
+    ('2024-12-01', '2024-12-01', 56.0, 5.2, 'coingecko');
+insert into live_accounts (broker, id, environment, currency, basis, opening_cash, opened_at) values
+    ('bybit/testnet', gen_random_uuid(), 'testnet', 'USDT', 'cash', 1000, '2024-12-01');
+insert into live_mandates (symbol, broker, asset_class, wanted, made, tries, detail, updated_at) values
+    ('BTC/USDT', 'bybit/testnet', 'crypto', 1, 1, 0, '', '2024-12-01 02:00+00');
+insert into live_orders (id, broker, symbol, asset_class, side, kind, quantity, purpose, reason, decided_at, notional,
+    status, filled, attempts, cancel_wanted, detail) values
+    ('00000000-0000-0000-0000-000000000001', 'bybit/testnet', 'BTC/USDT', 'crypto', 'buy', 'market', 1, 'entry',
+     'entry', '2024-12-01 02:00+00', 100, 'partly_filled', 0.5, 1, false, '');
+insert into live_fills (broker, id, order_id, symbol, asset_class, side, quantity, price, fee, withheld, rate,
+    ts) values
+    ('bybit/testnet', 'a', '00000000-0000-0000-0000-000000000001', 'BTC/USDT', 'crypto', 'buy', 0.5, 100, 0, 0, 1,
+     '2024-12-01 02:00+00');
+insert into live_report (symbol, account, reasons, as_of) values
+    ('BTC/USDT', 'bybit/testnet', '{}', '2024-12-01 02:00+00'),
+    ('ETH/USDT', 'bybit/testnet', '{"it has no max_notional","never audited"}', '2024-12-01 02:00+00');
+"""
+
 
 def dashboards() -> list[dict[str, Any]]:
     files = sorted((ROOT / "grafana/dashboards").glob("*.json"))
@@ -76,6 +120,7 @@ def reader() -> Iterator[psycopg.Connection[dict[str, Any]]]:
         migrate(server.get_uri())
         with psycopg.connect(server.get_uri(), autocommit=True, row_factory=dict_row) as connection:
             connection.execute(ROWS)
+            connection.execute(DECIDED)
             connection.execute("set role chloe_reader")
             yield connection
         server.cleanup()
@@ -128,6 +173,59 @@ def test_a_replay_says_so(reader: psycopg.Connection[dict[str, Any]]) -> None:
     (statement,) = [t["rawSql"] for name, _, t in QUERIES if name.endswith(": Which run this is")]
     (row,) = reader.execute(expand(statement).encode()).fetchall()
     assert (row["mode"], row["shown"], row["slices"]) == ("replay", "replay, simulated fills", 3)
+
+
+def shown(reader: psycopg.Connection[dict[str, Any]], title: str) -> list[dict[str, Any]]:
+    """Answer the query of the panel with this title."""
+    (statement,) = [t["rawSql"] for name, _, t in QUERIES if name.endswith(f": {title}")]
+    return reader.execute(expand(statement).encode()).fetchall()
+
+
+def test_signals_are_counted_by_strength_and_holds_by_their_first_reason(
+    reader: psycopg.Connection[dict[str, Any]],
+) -> None:
+    assert [(row["metric"], row["signals"]) for row in shown(reader, "Signals by strength")] == [("STRONG_BUY", 1)]
+    (hold,) = shown(reader, "Why nothing is entered")
+    assert (hold["reason"], hold["holds"], hold["assets"]) == ("confidence # is below #", 2, 1)
+    newest = {row["symbol"]: row for row in shown(reader, "Last signals")}
+    assert (newest["BTC/USDT"]["strength"], newest["BTC/USDT"]["stop"]) == ("STRONG_BUY", 95)
+    assert newest["ETH/USDT"]["confidence"] == 0.15
+    markets = [row["market"] for row in shown(reader, "The whole crypto market")]
+    assert markets == ["unknown", "risk_off"]
+    (share,) = shown(reader, "Dominance")
+    assert (share["btc_d"], share["usdt_d"], share["market"]) == (56.0, 5.2, "risk_off")
+
+
+def test_limits_that_bit_and_halts_are_shown_apart(reader: psycopg.Connection[dict[str, Any]]) -> None:
+    (bit,) = shown(reader, "Checks that refused or cut")
+    assert (bit["name"], bit["times"], bit["said_last"]) == ("heat", 2, "cut from 500 to 400 by heat")
+    (halt,) = shown(reader, "Halts and resumptions")
+    assert (halt["name"], halt["detail"]) == ("halt", "halted by anna: lunch")
+
+
+def test_the_newest_table_of_checks_begins_with_what_bit(reader: psycopg.Connection[dict[str, Any]]) -> None:
+    lines = shown(reader, "The table of checks, newest entries")
+    assert [(row["name"], row["passed"], row["allowed"]) for row in lines] == [
+        ("heat", False, 400),
+        ("halt", True, None),
+    ]
+
+
+def test_correlations_are_the_newest_and_charges_are_summed_by_day(reader: psycopg.Connection[dict[str, Any]]) -> None:
+    (pair,) = shown(reader, "Correlations")
+    assert (pair["symbol"], pair["other"], pair["correlation"]) == ("BTC/USDT", "ETH/USDT", 0.8)
+    (charge,) = shown(reader, "Charges for holding")
+    assert charge["metric"] == "funding"
+    assert charge["charged"] == Decimal("0.08")
+
+
+def test_the_live_desk_shows_what_it_holds_and_what_keeps_it(reader: psycopg.Connection[dict[str, Any]]) -> None:
+    (position,) = shown(reader, "Live positions")
+    assert (float(position["held"]), float(position["wanted"]), position["environment"]) == (0.5, 1.0, "testnet")
+    (order,) = shown(reader, "Live orders")
+    assert (order["status"], float(order["filled"])) == ("partly_filled", 0.5)
+    keeps = {row["symbol"]: row["reasons"] for row in shown(reader, "What keeps the live desk from entering")}
+    assert keeps == {"BTC/USDT": "", "ETH/USDT": "it has no max_notional; never audited"}
 
 
 def known_series() -> dict[str, set[str]]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import stat
 import subprocess
 from hashlib import sha256
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from services.execution.brokers import alpaca, bybit, oanda
+from services.ingestion.adapters import adapters
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "infrastructure" / "scripts" / "make-secrets"
@@ -78,6 +82,39 @@ def test_redis_is_given_a_hash_and_never_the_password(folder: Path) -> None:
 def test_no_secret_is_printed(tmp_path: Path) -> None:
     said = generate(tmp_path / "secrets")
     assert not re.search(r"[0-9a-f]{16}", said)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout of its own in which nothing has been generated yet, and then everything has."""
+    scripts = tmp_path / "infrastructure" / "scripts"
+    scripts.mkdir(parents=True)
+    shutil.copy2(SCRIPT, scripts)
+    subprocess.run([scripts / SCRIPT.name], check=True, capture_output=True)
+    return tmp_path
+
+
+def listed_keys(path: Path) -> set[str]:
+    first, *lines = path.read_text(encoding="utf-8").splitlines()
+    assert first.startswith("# ")
+    assert all(re.fullmatch(r"#[A-Z_]+=", line) for line in lines), "names only, and none of them set"
+    return {line[1:-1] for line in lines}
+
+
+def test_key_files_name_what_sources_and_brokers_need_and_are_their_owners_alone(checkout: Path) -> None:
+    sources, brokers = (checkout / "infrastructure" / name for name in ("providers.env", "brokers.env"))
+    needed = {key for module in adapters().values() for key in module.NEEDS}
+    assert listed_keys(sources) == needed | {"COINGECKO_API_KEY"}, "CoinGecko's key is optional"
+    assert listed_keys(brokers) == {key for module in (bybit, alpaca, oanda) for key in module.NEEDS}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (sources, brokers)} == {0o600}
+
+
+def test_keys_that_are_filled_in_are_never_written_over(checkout: Path) -> None:
+    for name in ("providers.env", "brokers.env"):
+        (checkout / "infrastructure" / name).write_text(f"{name} of mine\n", encoding="utf-8")
+    subprocess.run([checkout / "infrastructure" / "scripts" / SCRIPT.name], check=True, capture_output=True)
+    for name in ("providers.env", "brokers.env"):
+        assert (checkout / "infrastructure" / name).read_text(encoding="utf-8") == f"{name} of mine\n"
 
 
 def repository_files() -> list[Path]:

@@ -53,7 +53,16 @@ def test_every_role_of_the_diagram_is_a_service_of_compose() -> None:
     roles = {name.partition("-")[0] for name in services}
     drawn_roles = {role for writer, _, reader in drawn() for role in (writer, reader)} - {NOBODY}
     assert drawn_roles <= roles
-    assert roles - drawn_roles == {"timescaledb", "redis", "migrate", "train", "trainer", "prometheus", "grafana"}
+    assert roles - drawn_roles == {
+        "timescaledb",
+        "redis",
+        "migrate",
+        "train",
+        "trainer",
+        "live",
+        "prometheus",
+        "grafana",
+    }
 
 
 def test_the_page_names_every_family_of_ingestion() -> None:

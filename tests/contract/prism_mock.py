@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 PRISM = "@stoplight/prism-cli@5.14.2"
-HOME = Path(__file__).parents[3] / "var" / "prism"
+HOME = Path(__file__).parents[2] / "var" / "prism"
 START_S = 90.0
 WITHOUT_NODE = (
     "the providers' descriptions are on this machine, so Prism must run, but node and npm are not on PATH: "
