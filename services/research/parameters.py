@@ -32,15 +32,16 @@ def load_parameters(folder: Path | None = None) -> Parameters:
     """Read and check the configuration files of the decision path; raises ConfigError."""
     assets = load(AssetsConfig, ASSETS_FILE, folder)
     execution = load(ExecutionSettings, "execution.yaml", folder)
-    class_weights = {name: Decimal(str(c.max_weight)) for name, c in assets.classes.items()}
+    class_caps = {name: c.max_weight for name, c in assets.classes.items()}
+    class_weights = {name: Decimal(str(cap)) for name, cap in class_caps.items()}
     order_hours = {name: c.order_valid_hours for name, c in assets.classes.items()}
     return Parameters(
         assets=assets,
-        signals=SignalParams(load(SignalSettings, "signals.yaml", folder), assets.assets),
+        signals=SignalParams(load(SignalSettings, "signals.yaml", folder), assets.assets, class_caps),
         risk=RiskParams(load(RiskSettings, "risk.yaml", folder), assets.assets, class_weights, order_hours),
         phases=PhasesParams(
             load(PhasesSettings, "phases.yaml", folder), load(RolloutSettings, "rollout.yaml", folder), assets
         ),
-        venue=PaperVenue(execution.paper, assets.classes),
+        venue=PaperVenue(execution.paper, assets.classes, assets.assets),
         starting_cash=execution.paper.starting_cash,
     )

@@ -35,7 +35,7 @@ from services.standalone.replay import wait_for_end
 
 HOUR = timedelta(hours=1)
 SPAN = (datetime(2024, 8, 1, tzinfo=UTC), datetime(2024, 8, 13, tzinfo=UTC))
-HISTORY = timedelta(days=20)
+HISTORY = timedelta(days=100)
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from decision_cases import forecast
+from decision_cases import forecast, reading
 
 from services.contracts.messages import Bar, ForecastsMade, Message, SliceClosed
+from services.contracts.readings import Reading
 from services.contracts.topics import FORECASTS, SLICES, Topic
 from services.domain.assets import ASSETS_FILE, AssetsConfig
 from services.domain.calendars import expected_opens, positions
@@ -39,6 +40,7 @@ from services.kernel.streams import Streams, connect
 from services.research.backtest import BacktestResult, backtest
 from services.research.history import forecasts, slices
 from services.research.parameters import load_parameters
+from services.signals.levels import bars_per_day
 from services.standalone.platform import Platform, run_until
 from services.standalone.replay import deliver, wait_for_end
 
@@ -72,7 +74,14 @@ def invented(timeframe: Timeframe, history: timedelta = timedelta(0)) -> Recorde
 
 def said(closed: SliceClosed) -> ForecastsMade:
     """Rise and fall by turns, each for some bars of the market's own sequence."""
-    return ForecastsMade(closed.ts, closed.timeframe, tuple(_of(bar, closed) for bar in closed.bars))
+    made = tuple(_of(bar, closed) for bar in closed.bars)
+    return ForecastsMade(closed.ts, closed.timeframe, made, readings=tuple(_read(bar, closed) for bar in closed.bars))
+
+
+def _read(bar: Bar, closed: SliceClosed) -> Reading:
+    """A support near below and a resistance above, in a market of two per cent a day."""
+    timeframe: Any = closed.timeframe
+    return reading(bar.symbol, bar.close, volatility=0.02 / bars_per_day("stocks", timeframe) ** 0.5)
 
 
 def _of(bar: Bar, closed: SliceClosed) -> Any:

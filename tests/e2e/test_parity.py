@@ -30,7 +30,8 @@ from services.standalone.replay import deliver, wait_for_end
 SAMPLE = Path(__file__).parents[2] / "sample"
 
 FILLS = """
-select id, order_id, symbol, asset_class, side, quantity, price, fee, slippage, reason, ts from fills
+select id, order_id, symbol, asset_class, side, quantity, price, fee, slippage, reason, ts, fx, liquidity, cash
+from fills
 """
 
 

@@ -5,6 +5,7 @@ wants to hold. Everything else is what the platform runs: the source, the clock,
 """
 
 import asyncio
+import re
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,11 +16,11 @@ from typing import Any
 import numpy as np
 from decision_cases import CONFIGURED, forecast, forecasts_at
 
-from services.contracts.messages import ForecastsMade, Message, SliceClosed, Split
+from services.contracts.messages import Fill, ForecastsMade, Message, SliceClosed, Split
 from services.contracts.topics import FORECASTS, SLICES, Topic
 from services.domain.candles import Candles, epoch
 from services.domain.corporate_actions import CORPORATE_ACTIONS_FILE, CorporateActions, unadjust
-from services.domain.ledger import trades_jsonl
+from services.domain.ledger import fills_jsonl, trades_jsonl
 from services.execution.service import load_stage as execution
 from services.gateway.store import load_trades
 from services.ingestion.clock import load_stage as clock
@@ -44,6 +45,7 @@ CONFIG = Path(__file__).parents[2] / "config"
 BTC = "BTC/USDT"
 HOUR = timedelta(hours=1)
 HOURS = 150
+COLUMNS = ", ".join("ts as filled_at" if name == "filled_at" else name for name in Fill.__struct_fields__)
 SPLIT_DAY = date(2024, 3, 4)
 SPAN = Span(datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 3, 1, tzinfo=UTC) + HOURS * HOUR)
 ENTRY = (
@@ -91,7 +93,7 @@ def recorded(folder: Path) -> Recorded:
     return Recorded((CandleFile(BTC, "crypto", raw, [], 0, ()),), SPAN, "made-up hours over a split", 0, ())
 
 
-async def replayed(made: Recorded, folder: Path, database_url: str, redis_url: str) -> tuple[bytes, list[Any]]:
+async def replayed(made: Recorded, folder: Path, database_url: str, redis_url: str) -> tuple[bytes, bytes, list[Any]]:
     pool, redis = await connect_pool(database_url, size=8, durable=False), connect(redis_url)
     async with pool.acquire() as conn, conn.transaction():
         await claim(conn, made, "1h")
@@ -111,10 +113,11 @@ async def replayed(made: Recorded, folder: Path, database_url: str, redis_url: s
     )
     async with pool.acquire() as conn:
         trades = trades_jsonl(await load_trades(conn))
+        fills = fills_jsonl([Fill(**dict(row)) for row in await conn.fetch(f"select {COLUMNS} from fills")])
         equity = [tuple(row) for row in await conn.fetch("select ts, equity from portfolio_equity order by ts")]
     await redis.aclose()
     await pool.close()
-    return trades, equity
+    return trades, fills, equity
 
 
 def test_a_replay_over_a_split_equals_the_back_test_and_loses_nothing_by_it(
@@ -122,6 +125,9 @@ def test_a_replay_over_a_split_equals_the_back_test_and_loses_nothing_by_it(
 ) -> None:
     folder = tmp_path / "config"
     shutil.copytree(CONFIG, folder)
+    signals_file = folder / "signals.yaml"
+    parts = re.compile(r"^  (regimes|buckets|levels|rules): true", re.MULTILINE)
+    signals_file.write_text(parts.sub(r"  \1: false", signals_file.read_text()))  # made-up markets have no levels
     with (folder / CORPORATE_ACTIONS_FILE).open("a") as table:
         table.write(ENTRY)
     made = recorded(folder)
@@ -130,8 +136,9 @@ def test_a_replay_over_a_split_equals_the_back_test_and_loses_nothing_by_it(
         (datetime(2024, 3, 4, 1, tzinfo=UTC), (Split(BTC, 10, 1),))
     ]
     expected: BacktestResult = backtest([(one, saying(one)) for one in closed], load_parameters(folder), CONFIGURED)
-    trades, equity = asyncio.run(replayed(made, folder, database_url, redis_url))
+    trades, fills, equity = asyncio.run(replayed(made, folder, database_url, redis_url))
     assert len(expected.trades) >= 4
     assert trades == trades_jsonl(expected.trades)
+    assert fills == fills_jsonl(expected.fills)
     assert equity == expected.equity
     assert max(abs(b / a - 1) for (_, a), (_, b) in pairwise(expected.equity)) < Decimal("0.01")

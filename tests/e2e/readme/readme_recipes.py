@@ -76,6 +76,8 @@ RECIPES: dict[str, Recipe] = {
     "chloe sql 'select closed_at, symbol, pnl, exit_reason from trades order by closed_at desc limit 5'": Run(
         "BTC/USDT"
     ),
+    "chloe signals": Run("Signals of 2024-03-26"),
+    "chloe risk": Run("The portfolio's limits"),
     'chloe halt --note "lunch"': Run(f"halt: {PENDING}"),
     'chloe resume --note "back"': Run(f"resume: {PENDING}"),
     "curl http://127.0.0.1:8000/risk": Run('"daily_loss"'),
@@ -91,6 +93,8 @@ RECIPES: dict[str, Recipe] = {
     "chloe standalone --live": Known("needs the exchange; the option is in the help, the source in tests/contract"),
     "chloe replay --since 2024-03-01 --until 2024-03-15": Run("336 slices through all services", apart=True),
     "chloe backtest --until 2024-03-15 --json": Run('"slices": 1776'),
+    "chloe backtest --until 2024-03-10 --allocators": Run("Ways to divide the portfolio"),
+    "chloe ablate": Known("takes a minute; tests/e2e/test_ablate_command.py types it on a shorter history"),
     "chloe train": Run("registered, trained by walk-forward"),
     "chloe evaluate --html reports/evaluation.html": Run("written: reports/evaluation.html"),
     "chloe leaktest": Known(
@@ -113,6 +117,9 @@ RECIPES: dict[str, Recipe] = {
     "chloe inspect": Run("BTC-USDT_1h"),
     "chloe enable AVAX/USDT": Run("AVAX/USDT is not ready", code=1),
     "chloe disable ETH/USDT": Run("ETH/USDT"),
+    "chloe signals BTC/USDT": Run("Signals of 2024-03-26"),
+    "chloe risk --json": Run('"risk_score"'),
+    "chloe live": Run("no order can reach a broker"),
     "chloe halt": Run(f"halt: {PENDING}"),
     "chloe resume": Run(f"resume: {PENDING}"),
     "chloe flatten": Run(f"flatten: {PENDING}"),
@@ -145,6 +152,7 @@ RECIPES: dict[str, Recipe] = {
     "GET /trades?format=jsonl": Ask(shows="exit_reason"),
     "GET /performance": Ask(shows="BTC/USDT"),
     "GET /risk": Ask(shows="halted"),
+    "GET /live": Ask(shows='"real_money":false'),
     "GET /feeds": Ask(shows="BTC/USDT"),
     "GET /models": Ask(shows="lightgbm"),
     "POST /models/BTC/USDT/xgboost/rollback": Ask(200, "withdrawn"),

@@ -267,6 +267,7 @@ def test_only_what_cannot_be_executed_is_left_out() -> None:
         "chloe COMMAND --help",
         "chloe standalone --live",
         "chloe leaktest",
+        "chloe ablate",
         "chloe backfill BTC/USDT --from 2024-01-01",
     }
 

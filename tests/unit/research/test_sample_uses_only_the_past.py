@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from decision_cases import CONFIGURED
+from decision_cases import CONFIGURED, opened
 
 from services.contracts.messages import Fill, ForecastsMade
 from services.domain.ledger import fills_jsonl
@@ -74,7 +74,7 @@ def trade(candles: Mapping[str, Candles], quick: ModelsSettings) -> Outcome:
     hours = int((datetime.fromtimestamp(newest, UTC) + HOUR - TRADED) / HOUR)
     slices = slices_of(candles, [TRADED + n * HOUR for n in range(1, hours + 1)])
     forecasts, _ = Forecaster(quick, trained).forecast(Market(candles, quick.leaders), slices, {})
-    result = backtest(zip(slices, forecasts, strict=True), load_parameters(), CONFIGURED)
+    result = backtest(zip(slices, forecasts, strict=True), opened(load_parameters()), CONFIGURED)
     return Outcome(forecasts, result.fills, list(result.equity))
 
 
