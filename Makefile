@@ -39,11 +39,11 @@ check: venv ## Style, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	for one in $$(find tests -mindepth 3 -name conftest.py); do $(BIN)/mypy $$one; done
+	for one in $$(find tests -mindepth 2 -name conftest.py); do $(BIN)/mypy $$one; done
 	$(BIN)/lint-imports --no-cache
 
 test: venv ## All tests; they need no network
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 
 bench: venv ## Speed and memory, as figures and ratios of one run
 	PYTHONPATH=tests $(BIN)/python -m bench.run

@@ -99,12 +99,18 @@ def backtest(
     timeframe: Bars = None,
     ledger: Annotated[Path | None, typer.Option(help="Write the round trips here, one JSON line each.")] = None,
     fills: Annotated[Path | None, typer.Option(help="Write the fills here, one JSON line each.")] = None,
+    allocators: Annotated[
+        bool, typer.Option("--allocators", help="Compare the ways to divide the portfolio instead; writes no ledger.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run history through the same decisions in memory; its ledger equals the replay's, byte for byte."""
-    from services import commands
+    from services import commands, research_commands
 
-    commands.run_backtest(source, moment(since), moment(until), ledger, fills, as_json=as_json)
+    if allocators:
+        research_commands.compare_allocators(source, moment(since), moment(until), as_json=as_json)
+    else:
+        commands.run_backtest(source, moment(since), moment(until), ledger, fills, as_json=as_json)
 
 
 @app.command()
@@ -205,6 +211,36 @@ def flatten(note: Note = "", url: Url = URL, token: Token = None, data: Data = D
 
 
 @app.command()
+def risk(url: Url = URL, as_json: AsJson = False) -> None:
+    """Show the halt switch, every limit of the portfolio as it stands, and the last refusals with their reasons."""
+    from services import risk_commands
+
+    risk_commands.risk(url, as_json=as_json)
+
+
+@app.command()
+def live(url: Url = URL, as_json: AsJson = False) -> None:
+    """Show the live desk: accounts, positions, mismatches, and what keeps each asset from being entered."""
+    from services import live_commands
+
+    live_commands.live(url, as_json=as_json)
+
+
+@app.command("signals")
+def show_signals(
+    symbol: Annotated[
+        str | None, typer.Argument(help="One asset: its newest signals; default: the newest of each.")
+    ] = None,
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Show each asset's newest signal: strength, confidence, regime, weight, stop and target, and why."""
+    from services import signal_commands
+
+    signal_commands.signals(url, symbol, as_json=as_json)
+
+
+@app.command()
 def audit(symbol: str, url: Url = URL, as_json: AsJson = False) -> None:
     """Show what is known about an asset's right to trade."""
     from services import commands
@@ -263,6 +299,20 @@ def evaluate(
     from services import forecast_commands
 
     forecast_commands.evaluate(symbols or [], source, moment(since), moment(until), html, to_json, trades)
+
+
+@app.command()
+def ablate(
+    source: From = SAMPLE,
+    since: Since = None,
+    until: Until = None,
+    timeframe: Bars = None,
+    as_json: AsJson = False,
+) -> None:
+    """Back-test with one part of the decision off at a time: what each is worth after costs, and how sure that is."""
+    from services import research_commands
+
+    research_commands.run_ablation(source, moment(since), moment(until), as_json=as_json)
 
 
 @app.command()

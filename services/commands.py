@@ -159,7 +159,7 @@ def sql(data: Path, query: str) -> None:
 
 def readiness(url: str, phase: str | None, *, as_json: bool) -> None:
     """Ask the API for readiness and print it."""
-    answer = _get(url, "/phases/readiness" + (f"/{phase}" if phase else ""))
+    answer = ask_api(url, "/phases/readiness" + (f"/{phase}" if phase else ""))
     if as_json:
         print(json.dumps(answer, indent=2))  # noqa: T201
         return
@@ -173,7 +173,7 @@ def readiness(url: str, phase: str | None, *, as_json: bool) -> None:
 
 def audit(url: str, symbol: str, *, as_json: bool) -> None:
     """Ask the API for an asset's audit and print it."""
-    answer = _get(url, f"/assets/{symbol}/audit")
+    answer = ask_api(url, f"/assets/{symbol}/audit")
     if as_json:
         print(json.dumps(answer, indent=2))  # noqa: T201
         return
@@ -206,6 +206,11 @@ def roll_back(url: str, symbol: str, model: str, note: str, token: str | None, d
     Console().print(said, highlight=False, soft_wrap=True)
 
 
+def ask_api(url: str, path: str) -> Any:
+    """Read one route of the API; raises ApiError in one line where it refuses or does not answer."""
+    return _ask("GET", url, path)
+
+
 def _send(url: str, path: str, note: str, token: str | None, data: Path) -> Any:
     tokens = data / "api_tokens.yaml"
     if token is None and tokens.exists():
@@ -213,10 +218,6 @@ def _send(url: str, path: str, note: str, token: str | None, data: Path) -> Any:
     if token is None:
         raise ApiError(f"no token: give --token or CHLOE_TOKEN, or --data with the folder that holds {tokens.name}")
     return _ask("POST", url, path, headers={"Authorization": f"Bearer {token}"}, json={"note": note})
-
-
-def _get(url: str, path: str) -> Any:
-    return _ask("GET", url, path)
 
 
 def _ask(method: str, url: str, path: str, **more: Any) -> Any:

@@ -29,8 +29,10 @@ from services.contracts.messages import (
     Trade,
     decision_id,
 )
-from services.domain.assets import AssetsConfig
+from services.contracts.readings import Reading, Zone
+from services.domain.assets import Asset, AssetsConfig, Profile, Rules
 from services.domain.money import ZERO, money
+from services.domain.regimes import REGIMES
 from services.execution.book import Book, open_book
 from services.execution.decide import Settle, settle
 from services.phases import decide as phases
@@ -164,8 +166,29 @@ def forecast(symbol: str, expected: float, confidence: float = 0.9, **changes: A
     return Forecast(**(fields | changes))
 
 
-def forecasts_at(ts: datetime, *forecasts: Forecast) -> ForecastsMade:
-    return ForecastsMade(ts=ts, timeframe="1h", forecasts=forecasts)
+def forecasts_at(ts: datetime, *forecasts: Forecast, **more: Any) -> ForecastsMade:
+    return ForecastsMade(ts=ts, timeframe="1h", forecasts=forecasts, **more)
+
+
+def reading(symbol: str, close: float = 100.0, regime: str = "high_vol", **changes: Any) -> Reading:
+    """A market that stands half a per cent above a support and 3 % below a resistance, at 2.4 % a day."""
+    fields: dict[str, Any] = {
+        "regime": regime,
+        "volatility": 0.005,
+        "usual_volatility": 0.005,
+        "supports": (Zone(0.985 * close, 0.995 * close, 0.6, ("low_7d",)),),
+        "resistances": (Zone(1.03 * close, 1.035 * close, 0.6, ("high_7d",)),),
+    }
+    return Reading(symbol, **(fields | changes))
+
+
+def mirrored(one: Reading, close: float = 100.0) -> Reading:
+    """The same market seen from below: a resistance is near and a support is not."""
+    return msgspec.structs.replace(
+        one,
+        supports=(Zone(0.965 * close, 0.97 * close, 0.6, ("low_7d",)),),
+        resistances=(Zone(1.005 * close, 1.015 * close, 0.6, ("high_7d",)),),
+    )
 
 
 def command(name: str, subject: str | None = None, *, ts: datetime = START, **changes: Any) -> CommandGiven:
@@ -173,9 +196,12 @@ def command(name: str, subject: str | None = None, *, ts: datetime = START, **ch
     return CommandGiven(ts=ts, name=name, subject=subject, **fields)  # type: ignore[arg-type]
 
 
-def parameters(*, with_short: bool = True, starting_cash: str | None = None) -> Parameters:
-    """The declared configuration; ``with_short`` lets AVAX (which has a short side) trade from the start."""
-    loaded = load_parameters()
+def parameters(*, with_short: bool = True, starting_cash: str | None = None, gated: bool = False) -> Parameters:
+    """The declared configuration; ``with_short`` lets AVAX (which has a short side) trade from the start.
+
+    ``gated``: with the profiles, rules and levels that are declared; most tests want orders, not reasons for none.
+    """
+    loaded = load_parameters() if gated else ungated(load_parameters())
     if with_short:
         loaded = with_asset(loaded, "AVAX/USDT", enabled_with_phase=True)
     return loaded if starting_cash is None else replace(loaded, starting_cash=Decimal(starting_cash))
@@ -185,6 +211,10 @@ def with_asset(loaded: Parameters, symbol: str, **changes: Any) -> Parameters:
     """The parameters with one asset's profile changed everywhere."""
     assets = dict(loaded.assets.assets)
     assets[symbol] = assets[symbol].model_copy(update=changes)
+    return _with_assets(loaded, assets)
+
+
+def _with_assets(loaded: Parameters, assets: dict[str, Asset]) -> Parameters:
     declared = AssetsConfig(timeframe=loaded.assets.timeframe, classes=loaded.assets.classes, assets=assets)
     return replace(
         loaded,
@@ -195,10 +225,29 @@ def with_asset(loaded: Parameters, symbol: str, **changes: Any) -> Parameters:
     )
 
 
+def ungated(loaded: Parameters) -> Parameters:
+    """The parameters without profiles, rules and levels: a forecast beyond its threshold is wanted, as it is."""
+    free = {name: one.model_copy(update={"profile": None, "rules": Rules()}) for name, one in _assets(loaded)}
+    parts = loaded.signals.settings.parts.model_copy(update={"levels": False})
+    signals = replace(loaded.signals, settings=loaded.signals.settings.model_copy(update={"parts": parts}))
+    return _with_assets(replace(loaded, signals=signals), free)
+
+
+def opened(loaded: Parameters) -> Parameters:
+    """The parameters with every profile asked in every regime and bucket: short spans hold entries, levels stay."""
+    every = Profile(cells={regime: tuple(range(10)) for regime in REGIMES})
+    wide = {name: one.model_copy(update={"profile": one.profile and every}) for name, one in _assets(loaded)}
+    return _with_assets(loaded, wide)
+
+
+def _assets(loaded: Parameters) -> Iterable[tuple[str, Asset]]:
+    return loaded.assets.assets.items()
+
+
 def made_up_history(
     chance: random.Random, slices: int, symbols: Sequence[str] = CRYPTO, *, wildness: float = 0.02, missing: float = 0.1
 ) -> History:
-    """Random bars with gaps, thin hours and absent bars, and forecasts that know nothing."""
+    """Random bars with gaps, thin hours and absent bars, forecasts that know nothing, regimes and levels in turn."""
     price = {symbol: math.exp(chance.uniform(-4.0, 9.0)) for symbol in symbols}
     history: History = []
     for n in range(slices):
@@ -213,8 +262,14 @@ def made_up_history(
         )
         absent = tuple(Missing(s, "made up to be missing") for s in symbols if s not in bars)
         closed = SliceClosed(ts=ts, timeframe="1h", bars=tuple(bars.values()), missing=absent)
-        history.append((closed, forecasts_at(ts, *said)))
+        read = tuple(_reading_in_turn(n, place, s, bars[s].close) for place, s in enumerate(sorted(bars)))
+        history.append((closed, forecasts_at(ts, *said, readings=read)))
     return history
+
+
+def _reading_in_turn(n: int, place: int, symbol: str, close: float) -> Reading:
+    one = reading(symbol, close, REGIMES[(n // 7 + place) % len(REGIMES)])
+    return mirrored(one, close) if n % 2 else one
 
 
 def split_from(history: History, symbol: str, at: int, new: int, old: int, *, told: bool = True) -> History:
@@ -228,8 +283,17 @@ def split_from(history: History, symbol: str, at: int, new: int, old: int, *, to
             msgspec.structs.replace(f, close=f.close * old / new) if f.symbol == symbol else f for f in said.forecasts
         )
         changed = msgspec.structs.replace(closed, bars=bars, splits=splits)
-        made.append((changed, msgspec.structs.replace(said, forecasts=forecasts)))
+        readings = tuple(_read_rescaled(r, new / old) if r.symbol == symbol else r for r in said.readings)
+        made.append((changed, msgspec.structs.replace(said, forecasts=forecasts, readings=readings)))
     return made
+
+
+def _read_rescaled(one: Reading, by: float) -> Reading:
+    below, above = (
+        tuple(msgspec.structs.replace(zone, low=zone.low / by, high=zone.high / by) for zone in zones)
+        for zones in (one.supports, one.resistances)
+    )
+    return msgspec.structs.replace(one, supports=below, resistances=above)
 
 
 def _rescaled(b: Bar, by: float) -> Bar:

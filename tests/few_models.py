@@ -13,6 +13,7 @@ import yaml
 
 from services.domain.assets import ASSETS_FILE, AssetsConfig
 from services.domain.candles import epoch
+from services.domain.regimes import REGIMES
 from services.inference.settings import MODELS_FILE
 from services.ingestion.files import CandleFile
 from services.ingestion.replay import Recorded, read
@@ -39,6 +40,12 @@ def write_config(folder: Path) -> Path:
     signals = yaml.safe_load((folder / "signals.yaml").read_text(encoding="utf-8"))
     signals["paper_exploration"]["min_confidence"] = EAGER
     (folder / "signals.yaml").write_text(yaml.safe_dump(signals), encoding="utf-8")
+    assets = yaml.safe_load((folder / ASSETS_FILE).read_text(encoding="utf-8"))
+    for asset in assets["assets"].values():
+        if "profile" in asset:
+            # Asked as ever, but some days of any regime hold entries.
+            asset["profile"] = {"cells": {regime: list(range(10)) for regime in REGIMES}}
+    (folder / ASSETS_FILE).write_text(yaml.safe_dump(assets), encoding="utf-8")
     return folder
 
 

@@ -25,9 +25,11 @@ from services.kernel.config import config_version, load
 from services.kernel.database import connect_pool
 from services.kernel.migrate import migrate
 from services.kernel.outages import outlast
+from services.kernel.settings import from_environment
 from services.kernel.streams import connect
 from services.phases.service import load_params
 from services.phases.store import seed
+from services.risk.switch import follow as follow_switch
 from services.standalone import servers, summary, training
 from services.standalone.platform import Platform, run_until
 from services.standalone.replay import Recorded, claim, deliver, read, wait_for_end
@@ -121,6 +123,8 @@ async def _live(platform: Platform, assets: AssetsConfig, screen: Screen, wanted
         classes = {symbol: asset.asset_class for symbol, asset in assets.assets.items()}
         configured = inference_settings.load(timeframe=assets.timeframe)
         group.create_task(outlast("trainer", lambda: follow(platform.pool, classes, configured)))
+        switch = partial(follow_switch, platform.pool, platform.redis, from_environment().halt_file, config_version())
+        group.create_task(outlast("halt-file", switch))
 
 
 @contextlib.asynccontextmanager

@@ -11,11 +11,13 @@ from services.domain.ledger import fills_jsonl, trades_jsonl
 
 TRADES = """
 select id, symbol, asset_class, side, opened_at, closed_at, quantity, entry_price, exit_price, fees, slippage, pnl,
-       exit_reason, bucket, regime
+       exit_reason, bucket, regime, carry
 from trades
 """
 FILLS = """
-select id, order_id, symbol, asset_class, side, quantity, price, fee, slippage, reason, ts as filled_at from fills
+select id, order_id, symbol, asset_class, side, quantity, price, fee, slippage, reason, ts as filled_at, fx, liquidity,
+       cash
+from fills
 """
 
 # What must be equal, row for row; settled_at is the slice, not the wall clock.
@@ -27,6 +29,7 @@ TABLES = {
                target_price, filled_quantity, detail
         from orders order by ts, symbol, id""",
     "positions": "select * from positions order by symbol",
+    "carry_charges": "select * from carry_charges order by ts, symbol, id",
     "portfolio_equity": "select * from portfolio_equity order by ts",
     "risk_events": "select * from risk_events order by ts, id",
     "forecasts": "select * from forecasts order by ts, symbol",

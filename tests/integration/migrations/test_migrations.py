@@ -36,10 +36,11 @@ TABLES = HYPERTABLES | {
     "correlation_matrix", "economic_calendar", "model_registry", "research_edges", "orders", "trades", "positions",
     "risk_events", "feed_health", "system_flags",
 }  # fmt: skip
-VIEWS = {"phase_readiness", "asset_performance_latest", "candles_4h", "candles_1d"}
+VIEWS = {"phase_readiness", "asset_performance_latest", "candles_4h", "candles_1d", "live_positions"}
 PRICES_AND_TRADES = {
     "candles", "candle_revisions", "candles_4h", "candles_1d", "quotes", "options_flow", "forecasts", "signals",
-    "allocations", "orders", "fills", "trades", "positions", "asset_performance",
+    "allocations", "orders", "fills", "trades", "positions", "asset_performance", "live_orders", "live_fills",
+    "live_positions",
 }  # fmt: skip
 
 # Every change of a relation, column, constraint, comment or right gives its catalog row a new xmin.
