@@ -101,9 +101,10 @@ def _cells(symbol: str, hours: int, horizon_bars: int, gains: _Gains, seed: int)
     groups = _groups(gains)
     # Rows of one moment are drawn together: assets that move together are not independent.
     moments, moment = np.unique(gains.ts, return_inverse=True)
-    draws = resamples(len(moments), BLOCK_HORIZONS * horizon_bars, DRAWS, seed)
+    block = BLOCK_HORIZONS * horizon_bars
+    draws = resamples(len(moments), block, DRAWS, seed)
     stretches = [independent_stretches(gains.bar[rows], horizon_bars) for rows in groups.values()]
-    averages = means(gains.net_bps, list(groups.values()), stretches, draws, moment)
+    averages = means(gains.net_bps, list(groups.values()), stretches, draws, moment, block)
     return [
         EdgeCell(
             symbol=symbol,

@@ -66,13 +66,14 @@ def resamples(n: int, block: int, draws: int, seed: int) -> Floats:
 
 
 def means(
-    values: Floats, groups: Sequence[Ints], stretches: Sequence[int], draws: Floats, moment: Ints
+    values: Floats, groups: Sequence[Ints], stretches: Sequence[int], draws: Floats, moment: Ints, block: int
 ) -> list[Mean | None]:
     """Give the mean of ``values`` (n,) over each group of row numbers, None for an empty one.
 
     ``stretches`` counts each group's independent stretches, ``moment`` (n,) says which column of ``draws`` a row
-    belongs to. The deviation comes from resampled blocks of time (linearised ratio, Davison and Hinkley 1997, section
-    2.7); Student's t has as many degrees as there are stretches, less one.
+    belongs to, ``block`` how many columns are drawn together. The deviation comes from resampled blocks of time
+    (linearised ratio, Davison and Hinkley 1997, section 2.7), so it is known no better than so many blocks tell:
+    Student's t has as many degrees as there are stretches or blocks with rows in them, whichever are fewer, less one.
     """
     centres = [float(values[group].mean()) if len(group) else 0.0 for group in groups]
     residuals = np.zeros((draws.shape[1], len(groups)))
@@ -82,7 +83,9 @@ def means(
             residuals[:, i] = np.bincount(moment[group], share, draws.shape[1])
     deviations = (draws @ residuals).std(axis=0, ddof=1).tolist()
     return [
-        _mean(len(group), stretches[i], centres[i], deviations[i]) if len(group) else None
+        _mean(len(group), min(stretches[i], len(np.unique(moment[group] // block))), centres[i], deviations[i])
+        if len(group)
+        else None
         for i, group in enumerate(groups)
     ]
 

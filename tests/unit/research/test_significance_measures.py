@@ -54,7 +54,7 @@ def test_overlapping_returns_get_an_interval_that_holds_as_often_as_it_says() ->
     missed = 0
     for _ in range(200):
         values = np.convolve(chance.normal(0.0, 0.01, n + horizon - 1), np.ones(horizon), "valid")
-        (found,) = means(values, [rows], [n // horizon], draws, rows)
+        (found,) = means(values, [rows], [n // horizon], draws, rows, 8 * horizon)
         assert found is not None
         assert found.low is not None
         assert found.high is not None
@@ -66,13 +66,22 @@ def test_overlapping_returns_get_an_interval_that_holds_as_often_as_it_says() ->
 def test_a_group_without_enough_stretches_has_a_mean_and_no_interval() -> None:
     values = np.random.default_rng(7).normal(size=200)
     rows = np.arange(200)
-    few, all_rows, none = means(values, [rows[:30], rows, rows[:0]], [3, 17, 0], resamples(200, 24, 100, seed=1), rows)
+    groups = [rows[:30], rows, rows[:0]]
+    few, all_rows, none = means(values, groups, [3, 17, 0], resamples(200, 16, 100, seed=1), rows, 16)
     assert none is None
     assert few is not None
     assert few.mean == pytest.approx(values[:30].mean())
     assert (few.low, few.high, few.p_value) == (None, None, None)
     assert all_rows is not None
     assert all_rows.p_value is not None
+
+
+def test_a_group_in_few_blocks_of_time_has_no_interval_however_many_stretches_it_has() -> None:
+    values = np.random.default_rng(7).normal(size=200)
+    rows = np.arange(200)
+    (found,) = means(values, [rows], [17], resamples(200, 24, 100, seed=1), rows, 24)
+    assert found is not None
+    assert (found.independent, found.p_value) == (9, None)
 
 
 def test_mean_of_trades_is_student() -> None:
