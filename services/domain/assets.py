@@ -89,6 +89,7 @@ class Asset(Section):
     """Expected return that makes a signal; None: derived from the forecast's uncertainty."""
     max_position: float | None = Field(default=None, gt=0, le=1)
     risk_multiplier: float = Field(default=1.0, gt=0, le=2)
+    """Multiplies ``max_position``, or, where none is named, every weight it is given (half while it is observed)."""
     stop_loss: float = Field(gt=0, lt=1)
     take_profit: float = Field(gt=0, lt=5)
     max_hold_hours: int | None = Field(default=None, gt=0)

@@ -40,6 +40,8 @@ class Opinion:
     flat: bool = False
     """Whether a position has to be left for a closure of the market."""
     bracket: Bracket = NO_BRACKET
+    size: float = 1.0
+    """What its weight is multiplied by."""
 
 
 def opinion(
@@ -63,11 +65,25 @@ def opinion(
     if not refusals:
         notes = (*leaning.reasons, *found.notes)
         return Opinion(
-            f, reading, leaning.action, leaning.strength, leaning.threshold, notes, side, leaning.explores, False, found
+            forecast=f,
+            reading=reading,
+            action=leaning.action,
+            strength=leaning.strength,
+            threshold=leaning.threshold,
+            reasons=notes,
+            side=side,
+            explores=leaning.explores,
+            bracket=found,
+            size=_size(asset),
         )
     if leaning.action == "SELL" and not leaning.explores:
         return _without(entry, leaning, "SELL", (*leaning.reasons, *refusals, ONLY_LEAVE))
     return _without(entry, leaning, "HOLD", (*refusals, *leaning.reasons))
+
+
+def _size(asset: Asset) -> float:
+    """Return an asset's risk multiplier; where it bounds the position (``max_position``), risk applies it there."""
+    return asset.risk_multiplier if asset.max_position is None else 1.0
 
 
 def _without(

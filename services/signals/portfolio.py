@@ -35,7 +35,10 @@ def divide(
     wanted = {one.forecast.symbol: _wanted(one, settings) for one in opinions if not one.explores}
     prior = base_weights(considered.btc_dominance) if considered is not None else None
     factors = {one.forecast.symbol: _factor(one, considered, settings) for one in opinions}
-    before = {symbol: weight / (factors.get(symbol) or 1.0) for symbol, weight in held.items()}
+    sizes = {one.forecast.symbol: one.size for one in opinions}
+    before = {
+        symbol: weight / ((factors.get(symbol) or 1.0) * sizes.get(symbol, 1.0)) for symbol, weight in held.items()
+    }
     divided = allocate(wanted, before, settings.allocation, prior, class_caps, returns, bounds=settings)
     weights = dict(divided.weights)
     notes: dict[str, tuple[str, ...]] = {symbol: (note,) for symbol, note in divided.notes.items()}
@@ -50,6 +53,9 @@ def divide(
         if symbol in weights and one.forecast.asset_class == CRYPTO and settings.parts.dominance:
             weights[symbol] *= factors[symbol]
             notes[symbol] += _said(market, factors[symbol])
+        if symbol in weights and one.size != 1.0:
+            weights[symbol] *= one.size
+            notes[symbol] += (f"times {one.size:.2f}: its risk multiplier",)
     weights = {symbol: weight for symbol, weight in weights.items() if weight > ROUNDING}
     return Shares(weights, 1.0 - sum(weights.values()), notes)
 

@@ -1,4 +1,4 @@
-"""Whether an asset may be entered with real money: everything that DESIGN 5.4 asks, each by name. Pure."""
+"""Whether an asset may be entered with real money: everything that has to be true first, each by name. Pure."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

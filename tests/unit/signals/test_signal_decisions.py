@@ -40,6 +40,20 @@ def test_declared_thresholds_decide(symbol: str, expected: float, action: str) -
     assert only(forecast(symbol, expected)).action == action
 
 
+def test_an_observed_asset_gets_half_its_weight_and_says_so() -> None:
+    whole = {symbol: asset.model_copy(update={"risk_multiplier": 1.0}) for symbol, asset in PARAMS.assets.items()}
+    both = SignalState(enabled=(SOL,))
+    half, full = (
+        decide(both, forecasts_at(START, forecast(SOL, 0.02)), (), params)[1]
+        for params in (PARAMS, replace(PARAMS, assets=whole))
+    )
+    assert PARAMS.assets[SOL].risk_multiplier == 0.5
+    assert half.targets[0].weight == pytest.approx(0.225)
+    assert full.targets[0].weight == pytest.approx(0.45)
+    assert half.cash_weight == pytest.approx(1.0 - 0.225)
+    assert "times 0.50: its risk multiplier" in half.targets[0].reasons
+
+
 def test_an_asset_without_a_threshold_is_measured_by_its_uncertainty() -> None:
     target = only(forecast("NVDA", 0.0035, uncertainty=0.02))
     assert target.threshold == pytest.approx(0.17 * 0.02)
@@ -132,7 +146,7 @@ def test_the_newest_word_of_phases_counts_and_only_daily_words_move_the_lock_ste
     assert state.evaluated == START - 20 * HOUR
     assert state.first_slice == START
     weights = {t.symbol: t.weight for t in targets.targets}
-    assert weights == {SOL: 0.45, BTC: 0.0}
+    assert weights == {SOL: 0.225, BTC: 0.0}  # SOL is observed at half size
 
 
 @settings(max_examples=200, deadline=None)
@@ -159,7 +173,9 @@ def test_whatever_is_forecast_weights_cash_and_enablement_agree(
     for t in targets.targets:
         if t.weight:
             assert t.symbol in enabled
-            assert 0.10 - 1e-9 <= abs(t.weight) <= 0.45 + 1e-9
+            asset = PARAMS.assets[t.symbol]
+            size = asset.risk_multiplier if asset.max_position is None else 1.0
+            assert 0.10 - 1e-9 <= abs(t.weight) / size <= 0.45 + 1e-9
             assert (t.weight > 0) == (t.action == "BUY")
             assert ("long" if t.weight > 0 else "short") in PARAMS.assets[t.symbol].sides
         if t.action == "HOLD":
@@ -204,5 +220,5 @@ def test_exploration_takes_only_cash_that_the_reserve_and_the_signals_leave() ->
     assert weights[AVAX] is None
     assert targets.cash_weight == pytest.approx(PARAMS.settings.min_cash)
     _, quiet = decide(state, forecasts_at(START, *said[2:]), (), PARAMS)
-    assert {target.symbol: target.weight for target in quiet.targets} == {SOL: 0.10, AVAX: 0.10}
-    assert quiet.cash_weight == pytest.approx(0.80)
+    assert {target.symbol: target.weight for target in quiet.targets} == {SOL: 0.05, AVAX: 0.10}
+    assert quiet.cash_weight == pytest.approx(0.85)
