@@ -13,7 +13,7 @@ overlapping horizons are not independent: evidence counts one row in ``horizon``
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -90,12 +90,23 @@ def fit(past: Past, models: Sequence[str], horizon_bars: int, settings: Ensemble
     independent = len(came) / horizon_bars
     slope = _slope(pooled / past.walk[known], came, horizon_bars, settings)
     expected = slope * pooled
-    missed = (past.realised[known] - expected) / spread
-    tail = (1.0 - settings.interval) / 2.0
+    low, high = _interval((past.realised[known] - expected) / spread, settings)
     base, tilt = _logistic(expected / spread, past.realised[known] > 0.0, horizon_bars)
-    return Blend(
-        weights, slope, _conformal(missed, tail), -_conformal(-missed, tail), base, tilt, round(independent, 1)
-    )
+    return Blend(weights, slope, low, high, base, tilt, round(independent, 1))
+
+
+def with_interval(blend: Blend, past: Past, settings: EnsembleSettings) -> Blend:
+    """Learn the interval anew, from newer forecasts than the rest: it is the first to be wrong when markets change."""
+    known = np.isfinite(past.realised)
+    pooled, spread = _pool(past, blend.weights, known)
+    low, high = _interval((past.realised[known] - blend.slope * pooled) / spread, settings)
+    return replace(blend, low=low, high=high)
+
+
+def _interval(missed: Floats, settings: EnsembleSettings) -> tuple[float, float]:
+    """Return the ends that hold the asked share of standardised errors, as much above as below."""
+    tail = (1.0 - settings.interval) / 2.0
+    return _conformal(missed, tail), -_conformal(-missed, tail)
 
 
 def _weights(

@@ -61,6 +61,10 @@ class EnsembleSettings(Strict):
     """Standard deviation of that belief: the smaller, the more evidence is needed to leave it."""
     equal_share: float = Field(ge=0, le=1)
     """Share of the weights that is spread evenly, whatever the evidence."""
+    interval_history_days: int = Field(default=60, ge=1)
+    """Out-of-sample days, newest first, that the interval is learnt from."""
+    interval_every_days: int = Field(default=7, ge=1)
+    """How often a walk forward learns it anew; a live platform does so whenever it trains."""
 
 
 class Retraining(Strict):

@@ -1,6 +1,7 @@
 """The walk forward: every model of every asset on every window, and how their forecasts are weighed at each.
 
-A window's blend is learnt from what the earlier windows' models had forecast, and what had come, by its start.
+A window's blend is learnt from what the earlier windows' models had forecast, and what had come, by its start; its
+interval is learnt anew within the window, from what was known by then.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,23 +44,13 @@ class Record:
         counted = [name for name in settings.counted if name in self.expected]
         if WALK not in self.uncertainty or not counted:
             return None
-        past = rows.labelled & (rows.known_ts <= start) & (rows.close_ts > start - asked.history_days * DAY)
-        past &= np.isfinite(self.uncertainty[WALK])
-        past &= np.any([np.isfinite(self.expected[name]) for name in counted], axis=0)
-        which = np.flatnonzero(past)
-        if len(which) == 0 or rows.close_ts[which[-1]] - rows.close_ts[which[0]] < (asked.min_days - 1) * DAY:
+        which = self._known(counted, start, asked.history_days, settings)
+        if which is None:
             return None
-        blend = ensemble.fit(
-            Past(
-                {name: self.expected[name][which] for name in counted},
-                {name: self.uncertainty[name][which] for name in counted},
-                self.uncertainty[WALK][which],
-                rows.y[which],
-            ),
-            settings.counted,
-            settings.horizon_bars,
-            asked,
-        )
+        blend = ensemble.fit(self._past(counted, which), settings.counted, settings.horizon_bars, asked)
+        newest = self._known(counted, start, asked.interval_history_days, settings)
+        if newest is not None:
+            blend = ensemble.with_interval(blend, self._past(counted, newest), asked)
         artefact = blend.dump()
         sha256, valid_from = digest(artefact), moment(start)
         return TrainedModel(
@@ -77,6 +68,44 @@ class Record:
             metrics={"rows": len(which), "independent": blend.evidence, "slope": blend.slope},
             artefact=artefact,
             artefact_sha256=sha256,
+        )
+
+    def interval_at(self, start: int, held: TrainedModel, settings: ModelsSettings) -> TrainedModel | None:
+        """Learn the interval of the blend in use anew, from ``start`` on; None with too little past."""
+        asked = settings.ensemble
+        counted = [name for name in settings.counted if name in self.expected]
+        newest = self._known(counted, start, asked.interval_history_days, settings)
+        if newest is None:
+            return None
+        blend = ensemble.with_interval(ensemble.load(held.artefact), self._past(counted, newest), asked)
+        artefact = blend.dump()
+        sha256, valid_from = digest(artefact), moment(start)
+        version = f"{valid_from:%Y%m%d}-{sha256[:8]}"
+        return replace(
+            held,
+            version=version,
+            trained_through=moment(self.rows.close_ts[newest[-1]]),
+            valid_from=valid_from,
+            artefact=artefact,
+            artefact_sha256=sha256,
+        )
+
+    def _known(self, counted: Sequence[str], start: int, days: int, settings: ModelsSettings) -> Ints | None:
+        """Find the forecasts of the last so many days whose outcome was known at ``start``; None for too few days."""
+        rows = self.rows
+        past = rows.labelled & (rows.known_ts <= start) & (rows.close_ts > start - days * DAY)
+        past &= np.isfinite(self.uncertainty[WALK])
+        past &= np.any([np.isfinite(self.expected[name]) for name in counted], axis=0)
+        which = np.flatnonzero(past).astype(np.int64)
+        least = (settings.ensemble.min_days - 1) * DAY
+        return None if len(which) == 0 or rows.close_ts[which[-1]] - rows.close_ts[which[0]] < least else which
+
+    def _past(self, counted: Sequence[str], which: Ints) -> Past:
+        return Past(
+            {name: self.expected[name][which] for name in counted},
+            {name: self.uncertainty[name][which] for name in counted},
+            self.uncertainty[WALK][which],
+            self.rows.y[which],
         )
 
 
@@ -130,7 +159,8 @@ def walk_forward(
             record = Record(bench.rows(window.symbol))
         blend = record.blend_at(window.start, settings)
         if blend is not None:
-            yield replace(blend, valid_until=None if window.end is None else moment(window.end))
+            blend = replace(blend, valid_until=None if window.end is None else moment(window.end))
+            yield blend
         for name in settings.models:
             outcome = next(outcomes)
             done += 1
@@ -140,3 +170,15 @@ def walk_forward(
             if progress is not None:
                 progress(done, len(jobs), outcome.model)
             yield outcome.model
+        if blend is not None:
+            yield from intervals(record, window, blend, settings)
+
+
+def intervals(record: Record, window: Window, held: TrainedModel, settings: ModelsSettings) -> Iterator[TrainedModel]:
+    """Learn the interval of a window's blend anew, every few days until the window or the record ends."""
+    step = settings.ensemble.interval_every_days * DAY
+    end = int(record.rows.close_ts[-1]) if window.end is None else window.end
+    for start in range(window.start + step, end, step):
+        found = record.interval_at(start, held, settings)
+        if found is not None:
+            yield found

@@ -18,7 +18,10 @@ TITLES = {
     "neuralforecast": "Informer of neuralforecast",
 }
 PAPER = {"multivariate": ("0.577", "0.549"), "univariate": ("0.098", "0.247")}
-TASKS = {"multivariate": "Multivariate, 7 columns, 48 → 24 hours", "univariate": "Univariate (OT), 48 → 24 hours (Informer 720 → 24)"}
+TASKS = {
+    "multivariate": "Multivariate, 7 columns, 48 → 24 hours",
+    "univariate": "Univariate (OT), 48 → 24 hours (Informer 720 → 24)",
+}
 
 
 def write(results: Path, document: Path | None) -> None:

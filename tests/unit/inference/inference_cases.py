@@ -48,6 +48,8 @@ def quick_settings(models: Mapping[str, Any] | None = None, **walk_forward: int)
                 "prior_slope": 0.5,
                 "prior_spread": 0.3,
                 "equal_share": 0.5,
+                "interval_history_days": 6,
+                "interval_every_days": 1,
             },
             "retraining": {"at_hour": 2, "every_days": 1, "holdout_days": 2, "tolerance": 0.0},
             "preset": "quick",

@@ -25,6 +25,16 @@ def past(skill: float, n: int = 12_000, seed: int = 1, wide: float = 1.0) -> Pas
     return Past(told, dict.fromkeys(told, walk * wide), walk, came)
 
 
+def test_a_wilder_market_widens_the_interval_and_changes_nothing_else() -> None:
+    names = ("good", "noise")
+    calm = fit(past(0.2), names, HORIZON, ASKED)
+    wild = past(0.2, seed=3, wide=0.5)  # the models' uncertainty is half of what it should be
+    after = ensemble.with_interval(calm, wild, ASKED)
+    assert after.high == pytest.approx(2.0 * calm.high, rel=0.1)
+    assert after.low == pytest.approx(2.0 * calm.low, rel=0.1)
+    assert (after.weights, after.slope, after.base, after.tilt) == (calm.weights, calm.slope, calm.base, calm.tilt)
+
+
 def test_weights_sum_to_one_and_prefer_what_has_erred_less() -> None:
     blend = fit(past(0.3), ("good", "noise"), HORIZON, ASKED)
     assert math.fsum(blend.weights.values()) == pytest.approx(1.0)

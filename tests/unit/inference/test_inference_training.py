@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inference_cases import market, quick_settings, scaled, walk, without
 
+from services.inference import ensemble
 from services.inference.features import WINDOW, features_hash
 from services.inference.registry import ModelError, TrainedModel, checked_artefact, digest
 from services.inference.series import BAR_SECONDS, forward_log_return
@@ -59,6 +61,19 @@ def test_windows_do_not_move_with_the_first_candle() -> None:
 def test_the_newest_model_stays_in_use_until_replaced() -> None:
     models = [m for m in trained(500) if m.model == "lightgbm"]
     assert [m.valid_until for m in models] == [m.valid_from for m in models[1:]] + [None]
+
+
+def test_the_interval_is_learnt_anew_every_day_within_a_window_and_nothing_else_is() -> None:
+    blends = [m for m in trained(500) if m.model == ensemble.NAME]
+    starts = [m.valid_from for m in blends]
+    assert [after - before for before, after in pairwise(starts)] == [timedelta(days=1)] * (len(starts) - 1)
+    windows_begin = {m.valid_from for m in trained(500) if m.model == "lightgbm"}
+    within = [(a, b) for a, b in pairwise(blends) if b.valid_from not in windows_begin]
+    assert len(within) >= 3
+    for before, after in within:
+        old, new = ensemble.load(before.artefact), ensemble.load(after.artefact)
+        assert (old.low, old.high) != (new.low, new.high)
+        assert replace(new, low=old.low, high=old.high) == old
 
 
 def test_training_twice_gives_the_same_bytes() -> None:
