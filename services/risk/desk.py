@@ -21,6 +21,9 @@ from services.risk.sense import nonsense
 from services.risk.state import Entry, RiskEvent, RiskParams
 from services.risk.table import Judged, judge
 
+SIZES = frozenset({"max_position", "volatility"})
+"""Caps that say how large a position may be: one that stands at that size already needs no order, and no refusal."""
+
 
 @dataclass(slots=True)
 class Desk:
@@ -54,7 +57,7 @@ def ask(desk: Desk, target: Target, position: Position | None) -> None:
         _refuse(desk, target, proposal.notional, judged.refused_by, judged.refusal, checks)
     elif judged.notional >= desk.params.settings.min_order_notional and floor(judged.notional / proposal.unit) > 0:
         _approve(desk, proposal, judged, checks)
-    elif judged.cut_by is not None:
+    elif judged.cut_by is not None and (position is None or judged.cut_by not in SIZES):
         text = f"{judged.cut_by} leaves {max(judged.notional, ZERO):.2f} of {proposal.notional:.2f}"
         _refuse(desk, target, proposal.notional, judged.cut_by, f"{text}, less than the smallest order", checks)
 

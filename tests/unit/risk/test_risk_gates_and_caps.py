@@ -384,3 +384,12 @@ def test_commands_of_other_stages_change_nothing_here() -> None:
     after, _ = decide(state(), event, PARAMS)
     assert after.halted is None
     assert after.enabled == EVERYTHING
+
+
+def test_a_position_at_the_size_that_a_wild_market_allows_is_neither_ordered_nor_refused() -> None:
+    wild = target(BTC, "BUY", 0.04, volatility=0.02, usual_volatility=0.01)
+    standing = decided(state(), portfolio("10000", position(BTC, "2", "100")), wild)
+    assert (standing.orders, standing.refused) == ((), ())
+    smaller = decided(state(), portfolio("10000", position(BTC, "1", "100")), wild)
+    assert [(one.reason, one.quantity) for one in smaller.orders] == [("increase", Decimal(1))]
+    assert smaller.orders[0].notes[-1] == "cut from 300.00 to 100.00 by volatility"
