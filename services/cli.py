@@ -3,7 +3,6 @@
 That module is imported only when a command runs, for it brings everything with it and help should not wait.
 """
 
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Annotated
 import typer
 
 from services.kernel import logging
-from services.kernel.config import TIMEFRAME_ENV
-from services.kernel.errors import ChloeError, ConfigError
+from services.kernel.errors import ChloeError
 from services.kernel.settings import from_environment
+from services.options import DATA, SAMPLE, URL, AsJson, Bars, Data, From, Note, Since, Token, Until, Url, moment
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,35 +26,6 @@ phases_app = typer.Typer(no_args_is_help=True, help="The ladder of asset classes
 app.add_typer(phases_app, name="phases")
 models_app = typer.Typer(invoke_without_command=True)
 app.add_typer(models_app, name="models")
-
-From = Annotated[Path, typer.Option("--from", help="Folder with Parquet or CSV candles, one file a symbol.")]
-
-
-def use_timeframe(value: str | None) -> None:
-    """Override the declared timeframe for everything in this process."""
-    if value is not None:
-        os.environ[TIMEFRAME_ENV] = value
-
-
-Bars = Annotated[
-    str | None,
-    typer.Option(
-        "--timeframe",
-        callback=use_timeframe,
-        help="Bars to run on: 1m, 1h or 1d; default: CHLOE_TIMEFRAME, else what assets_config.yaml says.",
-    ),
-]
-Since = Annotated[str | None, typer.Option(help="First hour to trade, as a UTC date or time.")]
-Until = Annotated[str | None, typer.Option(help="End (not included), as a UTC date or time.")]
-Data = Annotated[Path, typer.Option(envvar="CHLOE_DATA_DIR", help="Folder of the embedded servers' data.")]
-Url = Annotated[str, typer.Option(envvar="CHLOE_URL", help="Address of the API.")]
-Token = Annotated[str | None, typer.Option(envvar="CHLOE_TOKEN", help="API token; default: the one of --data.")]
-Note = Annotated[str, typer.Option(help="Why; kept in the audit log.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-SAMPLE = Path("sample")
-DATA = Path("var/standalone")
-URL = "http://127.0.0.1:8000"
 
 
 @app.command()
@@ -135,11 +105,23 @@ def migrate() -> None:
 
 
 @app.command()
-def report(data: Data = DATA, out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("reports")) -> None:
-    """Write trades.jsonl and pf_local.json from the stored trades."""
-    from services import commands
+def report(
+    data: Data = DATA,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("reports"),
+    weekly: Annotated[
+        bool, typer.Option("--weekly", help="Write one week as a page with plots instead: weekly-YYYY-Www.html.")
+    ] = False,
+    week: Annotated[
+        str | None, typer.Option(help="The page's week, for instance 2024-W12; default: the newest.")
+    ] = None,
+) -> None:
+    """Write trades.jsonl, pf_local.json and activations.jsonl from a standalone platform, or a week as a page."""
+    from services import report_commands
 
-    commands.report(data, out)
+    if weekly or week is not None:
+        report_commands.weekly(data, out, week)
+    else:
+        report_commands.report(data, out)
 
 
 @app.command()
@@ -241,11 +223,20 @@ def show_signals(
 
 
 @app.command()
-def audit(symbol: str, url: Url = URL, as_json: AsJson = False) -> None:
-    """Show what is known about an asset's right to trade."""
-    from services import commands
+def audit(
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL|verify", help="An asset; 'verify' checks the audit log.")],
+    url: Url = URL,
+    as_json: AsJson = False,
+    file: Annotated[Path | None, typer.Option(help="With verify: check these exported rows, one a line.")] = None,
+    data: Data = DATA,
+) -> None:
+    """Show what is known about an asset's right to trade; 'verify' checks the audit log's hash chain offline."""
+    from services import audit_commands, commands
 
-    commands.audit(url, symbol, as_json=as_json)
+    if symbol == "verify":
+        audit_commands.verify_log(data, file)
+    else:
+        commands.audit(url, symbol, as_json=as_json)
 
 
 @app.command("sources")
@@ -354,20 +345,6 @@ def roll_back_model(
     from services import commands
 
     commands.roll_back(url, symbol, model, note, token, data)
-
-
-def moment(text: str | None) -> datetime | None:
-    """Read a UTC date or time; raises ConfigError naming what it cannot read."""
-    if text is None:
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"'{text}' is not a date or time such as 2024-03-01 or 2024-03-01T06:00") from None
-    parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    if parsed.minute or parsed.second:
-        raise ConfigError(f"'{text}' is not a whole hour; slices close on the hour")
-    return parsed
 
 
 def main() -> None:

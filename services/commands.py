@@ -20,7 +20,6 @@ from rich.table import Table
 from services.domain.assets import ASSETS_FILE, AssetsConfig
 from services.domain.ledger import fills_jsonl, trades_jsonl
 from services.domain.performance import profit_factor
-from services.gateway.store import load_trades
 from services.inference import settings as inference_settings
 from services.ingestion.replay import Recorded, read
 from services.kernel.config import load
@@ -127,20 +126,6 @@ def migrate_and_seed() -> None:
     Screen().step("schema", f"newest, on {kind}; registries follow the configuration")
 
 
-def report(data: Path, out: Path) -> None:
-    """Write the round trips and the profit factors of a standalone platform."""
-    trades = _with_standalone(data, load_trades)
-    by_symbol: dict[str, list[float]] = {}
-    for trade in trades:
-        by_symbol.setdefault(trade.symbol, []).append(float(trade.pnl))
-    factors = {symbol: _factor(pnls) for symbol, pnls in sorted(by_symbol.items())}
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "trades.jsonl").write_bytes(trades_jsonl(trades))
-    content = {"simulated": True, "all": _factor([p for pnls in by_symbol.values() for p in pnls]), "assets": factors}
-    (out / "pf_local.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    Console().print(f"{len(trades)} round trips in {out}/trades.jsonl, profit factors in {out}/pf_local.json")
-
-
 def sql(data: Path, query: str) -> None:
     """Run a query read-only against a standalone platform and print its rows."""
 
@@ -152,7 +137,7 @@ def sql(data: Path, query: str) -> None:
         except asyncpg.PostgresError as error:
             raise ApiError(f"sql: {error}") from None
 
-    rows = _with_standalone(data, ask)
+    rows = with_standalone(data, ask)
     names = list(rows[0].keys()) if rows else []
     _print_rows(names, [[_cell(value) for value in row.values()] for row in rows])
 
@@ -233,7 +218,7 @@ def _ask(method: str, url: str, path: str, **more: Any) -> Any:
     return content
 
 
-def _with_standalone(data: Path, ask: Any) -> Any:
+def with_standalone(data: Path, ask: Any) -> Any:
     """Ask the database of a data folder, joining its server or starting it for the moment."""
     if not (data / "pg").exists():
         raise StartRefused(f"{data}: holds no standalone platform; run 'chloe standalone' first, or name one by --data")
@@ -278,7 +263,7 @@ def _cell(value: object) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
-def _factor(pnls: Sequence[float]) -> dict[str, Any]:
+def factor(pnls: Sequence[float]) -> dict[str, Any]:
     won, lost = sum(p for p in pnls if p > 0), -sum(p for p in pnls if p <= 0)
     return {"trades": len(pnls), "profit_factor": profit_factor(won, lost), "pnl": round(sum(pnls), 8)}
 
@@ -292,7 +277,7 @@ def _print_backtest(result: BacktestResult, recorded: Recorded, *, as_json: bool
         "equity": str(result.equity[-1][1]),
         "orders": result.orders,
         "refused": result.refused,
-        **_factor(pnls),
+        **factor(pnls),
     }
     if as_json:
         print(json.dumps(content, indent=2))  # noqa: T201

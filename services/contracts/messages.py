@@ -28,13 +28,14 @@ from services.contracts.shape import Missing as Missing  # noqa: PLC0414
 from services.contracts.shape import Side as Side  # noqa: PLC0414
 from services.contracts.shape import Struct, Time
 
-VERSION = 4
+VERSION = 5
 
 Action = Literal["BUY", "SELL", "HOLD"]
 ConfidenceLevel = Literal["HIGH", "MEDIUM", "LOW"]
 Strength = Literal["STRONG_BUY", "BUY", "HOLD", "SELL", "STRONG_SELL"]
 OrderKind = Literal["market", "limit", "stop", "stop_limit"]
 OrderReason = Literal["entry", "increase", "reduce", "exit", "flatten", "max_hold"]
+Evidence = Literal["weak", "fair", "strong"]
 CommandName = Literal["halt", "resume", "flatten", "activate", "enable", "disable"]
 
 
@@ -284,6 +285,10 @@ class Readiness(Struct, frozen=True):
     active: bool
     ready: bool
     requirements: tuple[Requirement, ...]
+    evidence: Evidence = "weak"
+    """How sure the record makes one that its profit is no luck; automatic activation takes strong evidence."""
+    evidence_why: str = ""
+    """In words; empty where the gate asks nothing of a record."""
 
 
 class Activation(Struct, frozen=True):

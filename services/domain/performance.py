@@ -22,6 +22,15 @@ def sharpe_ratio(daily_returns: Sequence[float], periods: int) -> float | None:
     return mean / deviation * math.sqrt(periods) if deviation > 1e-15 else None
 
 
+def sortino_ratio(daily_returns: Sequence[float], periods: int) -> float | None:
+    """Annualised Sortino ratio of simple daily returns (required return 0); None if undefined."""
+    n = len(daily_returns)
+    if n < 2:
+        return None
+    downside = math.sqrt(math.fsum(min(r, 0.0) ** 2 for r in daily_returns) / n)
+    return math.fsum(daily_returns) / n / downside * math.sqrt(periods) if downside > 1e-15 else None
+
+
 def max_drawdown(daily_returns: Sequence[float]) -> float:
     """Largest fall from a peak of the compounded returns, as a positive fraction (0.12 = 12 %)."""
     value = peak = 1.0

@@ -42,6 +42,8 @@ def phase(row: Mapping[str, Any]) -> dict[str, Any]:
         "active": row["active"],
         "activated_at": row["activated_at"],
         "ready": row["ready"],
+        "evidence": row["evidence"],
+        "evidence_why": row["evidence_why"],
         "min_capital": plain(row["min_capital"]),
         "max_capital": plain(row["max_capital"]),
         "evaluated_at": row["evaluated_at"],

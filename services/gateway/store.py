@@ -15,15 +15,23 @@ Row = dict[str, Any]
 RUN = "select mode, description, timeframe, started_at from run"
 
 # Everything /phases/readiness shows in one round trip; the newest evaluation of each phase is one step in its index.
+# The evidence is in the message of that evaluation, and only there.
 READINESS = """
 select c.phase, c.phase_order, c.asset_class, c.active, c.activated_at, c.min_capital, c.max_capital,
        r.ts as evaluated_at, coalesce(r.ready, false) as ready, r.requirements::text as requirements,
+       e.evidence, e.evidence_why,
        (select equity from portfolio_equity order by ts desc limit 1) as equity,
        (select mode from run) as mode
 from asset_class_config c
 left join lateral (
     select ts, ready, requirements from readiness_log l where l.phase = c.phase order by ts desc limit 1
 ) r on true
+left join (
+    select one ->> 'phase' as phase, one ->> 'evidence' as evidence, one ->> 'evidence_why' as evidence_why
+    from (
+        select body from outbox where topic = 'phases.activations' and producer = 'phases' order by seq desc limit 1
+    ) newest, json_array_elements(newest.body::json -> 'readiness') one
+) e using (phase)
 where $1::text is null or c.phase = $1
 order by c.phase_order
 """

@@ -47,10 +47,16 @@ def entry_hash(seq: int, ts: datetime, activation: Activation, evidence: str, pr
 
 def first_broken(entries: Sequence[LogEntry]) -> int | None:
     """Return the ``seq`` of the first row whose content or link is wrong; None if the chain holds."""
-    previous, expected = GENESIS, 1
-    for entry in entries:
+    at = broken_at(entries)
+    return None if at is None else entries[at].seq
+
+
+def broken_at(entries: Sequence[LogEntry]) -> int | None:
+    """Return the position of the first row whose content or link is wrong; None if the chain holds."""
+    previous = GENESIS
+    for at, entry in enumerate(entries):
         computed = entry_hash(entry.seq, entry.ts, entry.activation, entry.evidence, previous)
-        if entry.seq != expected or entry.previous_hash != previous or entry.hash != computed:
-            return entry.seq
-        previous, expected = entry.hash, expected + 1
+        if entry.seq != at + 1 or entry.previous_hash != previous or entry.hash != computed:
+            return at
+        previous = entry.hash
     return None

@@ -15,6 +15,7 @@ from services.contracts.messages import (
     decision_id,
 )
 from services.domain.assets import AssetsConfig
+from services.phases import evidence
 from services.phases.chain import GENESIS, LogEntry, chained
 from services.phases.gates import evaluate
 from services.phases.record import Record, add_day
@@ -92,7 +93,7 @@ def on_day(state: PhasesState, event: DayEnded, params: PhasesParams) -> tuple[P
     log: list[LogEntry] = []
     if params.settings.auto_activate:
         for judged in readiness(state, event.configured, params):
-            if judged.ready and not judged.active:
+            if judged.ready and not judged.active and _convinces(judged, params):
                 state, entry = _activate(state, judged, last, "chloe", "ready at the day's end", False, params)
                 log.append(entry)
     return state, Verdict(_message(state, event.configured, params, last, tuple(e.activation for e in log)), tuple(log))
@@ -119,8 +120,9 @@ def on_command(state: PhasesState, event: Commanded, params: PhasesParams) -> tu
 def readiness(state: PhasesState, configured: Mapping[str, bool], params: PhasesParams) -> tuple[Readiness, ...]:
     """Judge every phase, in order of the ladder."""
     ordered = sorted(params.settings.phases.items(), key=lambda item: item[1].order)
+    known: dict[str, evidence.Evidence] = {}
     return tuple(
-        _judge(name, phase.asset_class, name in state.phases, phase.requirements, state, configured, params)
+        _judge(name, phase.asset_class, name in state.phases, phase.requirements, state, configured, params, known)
         for name, phase in ordered
     )
 
@@ -148,10 +150,25 @@ def _judge(
     state: PhasesState,
     configured: Mapping[str, bool],
     params: PhasesParams,
+    known: dict[str, evidence.Evidence],
 ) -> Readiness:
+    """Judge a gate and the evidence of the records it asks about; ``known`` keeps what several gates ask about."""
     sources = {name: c.sources for name, c in params.assets.classes.items()}
     requirements = evaluate(rules, state.record, active_phases=state.phases, configured=configured, sources=sources)
-    return Readiness(subject, asset_class, active, all(r.met for r in requirements), requirements)
+    for scope in (asked := evidence.scopes(rules)):
+        if scope not in known:
+            known[scope] = evidence.assess(state.record, scope, params.settings.evidence)
+    ready = all(r.met for r in requirements)
+    if not asked:
+        return Readiness(subject, asset_class, active, ready, requirements)
+    weakest = min(asked, key=lambda scope: evidence.LEVELS.index(known[scope].level))
+    found = known[weakest]
+    return Readiness(subject, asset_class, active, ready, requirements, found.level, f"{weakest}: {found.why}")
+
+
+def _convinces(judged: Readiness, params: PhasesParams) -> bool:
+    """Say whether a phase may open by itself: on strong evidence, or where its gate asks nothing of a record."""
+    return judged.evidence == "strong" or not evidence.scopes(params.settings.phases[judged.phase].requirements)
 
 
 def _on_activate(
@@ -186,7 +203,7 @@ def _on_enable(
     rules = params.rollout.assets.get(subject)
     if rules is None and not asset.enabled_with_phase:
         return state, (), f"{subject} has no gate in rollout.yaml, so nothing can enable it"
-    judged = _judge(subject, asset.asset_class, False, rules or (), state, event.configured, params)
+    judged = _judge(subject, asset.asset_class, False, rules or (), state, event.configured, params, {})
     if not judged.ready and not command.forced:
         return state, (), f"{subject} is not ready: {_lacking(judged)}"
     changed = msgspec.structs.replace(state, enabled=(*state.enabled, subject))
@@ -221,11 +238,13 @@ def _log(
     by: str,
     note: str,
     forced: bool,
-    evidence: Readiness | None,
+    judged: Readiness | None,
 ) -> tuple[PhasesState, LogEntry]:
     seq = state.log_seq + 1
+    if judged is not None and judged.evidence_why:
+        note = f"{note} (evidence: {judged.evidence})".lstrip()
     activation = Activation(decision_id(ts, "phases", f"{seq}|{subject}|{change}"), subject, change, by, note, forced)  # type: ignore[arg-type]
-    entry = chained(seq, ts, activation, evidence, state.log_hash)
+    entry = chained(seq, ts, activation, judged, state.log_hash)
     return msgspec.structs.replace(state, log_seq=seq, log_hash=entry.hash), entry
 
 

@@ -40,10 +40,38 @@ class Phase(Section):
     requirements: tuple[Rule, ...]
 
 
+class Bar(Section):
+    """What one level of evidence takes, all of it."""
+
+    days: int = Field(gt=0)
+    """Days on which the scope's worth changed."""
+    trades: int = Field(gt=0)
+    sharpe_probability: float = Field(ge=0.5, lt=1.0)
+    """At least so probable that the true Sharpe ratio is above zero."""
+    profit_factor_low: float = Field(ge=0.0)
+    """The profit factor's lower 5 % bound must be above it."""
+
+
+class EvidenceSettings(Section):
+    """How much a record has to say before it counts as fair or strong evidence."""
+
+    window_days: int = Field(gt=0, le=3650)
+    fair: Bar
+    strong: Bar
+
+    @model_validator(mode="after")
+    def _strong_is_stricter(self) -> "EvidenceSettings":
+        for name, fair in self.fair:
+            if fair > getattr(self.strong, name):
+                raise ValueError(f"evidence: fair asks for more {name} than strong ({fair})")
+        return self
+
+
 class PhasesSettings(Section):
     """The whole of phases.yaml. The phase of order 0 is active from the start."""
 
     auto_activate: bool
+    evidence: EvidenceSettings
     phases: dict[str, Phase]
 
     @model_validator(mode="after")

@@ -1,33 +1,25 @@
 """Whether a Sharpe ratio survives the search that found it.
 
-Probabilistic Sharpe ratio: Bailey and López de Prado, "The Sharpe Ratio Efficient Frontier" (2012). Deflated Sharpe
-ratio: the same, "The Deflated Sharpe Ratio" (2014). Probability of back-test overfitting by combinatorially symmetric
-cross-validation: Bailey, Borwein, López de Prado, Zhu (2017).
+Deflated Sharpe ratio: Bailey and López de Prado, "The Deflated Sharpe Ratio" (2014), on the probabilistic one in
+``services/domain/sharpe.py``. Probability of back-test overfitting by combinatorially symmetric cross-validation:
+Bailey, Borwein, López de Prado, Zhu (2017).
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import NormalDist
 
 import numpy as np
 
+from services.domain.sharpe import NORMAL
+from services.domain.sharpe import Moments as Moments  # noqa: PLC0414
+from services.domain.sharpe import moments as moments  # noqa: PLC0414
+from services.domain.sharpe import probabilistic_sharpe as probabilistic_sharpe  # noqa: PLC0414
 from services.inference.series import Floats
 
 EULER = 0.5772156649015329
-NORMAL = NormalDist()
 BLOCKS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Moments:
-    """Returns of one period each: Sharpe ratio per period, skewness and kurtosis (3 for a normal law)."""
-
-    n: int
-    sharpe: float
-    skew: float
-    kurtosis: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +39,6 @@ class Overfitting:
     rank_median: float
     rank_high: float
     """Quartiles of the chosen one's relative rank out of sample: 1 is best, 0.5 the middle."""
-
-
-def moments(returns: Floats) -> Moments | None:
-    """Measure returns (n,); None where a Sharpe ratio is undefined."""
-    n = len(returns)
-    if n < 3:
-        return None
-    centred = returns - returns.mean()
-    deviation = float(returns.std(ddof=1))
-    if deviation <= 1e-15:
-        return None
-    second = float(np.mean(centred**2))
-    skew = float(np.mean(centred**3)) / second**1.5
-    return Moments(n, float(returns.mean()) / deviation, skew, float(np.mean(centred**4)) / second**2)
-
-
-def probabilistic_sharpe(found: Moments, benchmark: float = 0.0) -> float:
-    """Give the probability that the true Sharpe ratio exceeds ``benchmark`` (per period)."""
-    variance = 1.0 - found.skew * found.sharpe + (found.kurtosis - 1.0) / 4.0 * found.sharpe**2
-    # Extreme skew can push the approximation below zero; a small value keeps the sign and claims no precision.
-    return NORMAL.cdf((found.sharpe - benchmark) * math.sqrt(found.n - 1) / math.sqrt(max(variance, 1e-12)))
 
 
 def best_of_noise(trials: int, variance: float) -> float:

@@ -123,7 +123,7 @@ function drawLadder(ladder) {
           make("span", { class: `tag ${phase.active || phase.ready ? "good" : ""}` }, state),
           make("span", { class: "quiet" }, ` ${phase.requirements.length ? `${met} of ${phase.requirements.length} met · ` : ""}capital ${money(phase.min_capital, 0)} to ${money(phase.max_capital, 0)}`),
         ),
-        make("ul", { class: "plain gate" }, ...phase.requirements.map(requirement), phase.note ? make("li", { class: "quiet" }, phase.note) : null),
+        make("ul", { class: "plain gate" }, ...phase.requirements.map(requirement), phase.evidence_why ? make("li", { class: "quiet" }, `${phase.evidence} evidence. ${phase.evidence_why}`) : null, phase.note ? make("li", { class: "quiet" }, phase.note) : null),
       );
       details.open = open.get(phase.phase) ?? phase === next;
       return make("li", { class: state }, details);

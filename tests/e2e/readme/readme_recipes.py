@@ -105,10 +105,12 @@ RECIPES: dict[str, Recipe] = {
     "chloe models rollback BTC/USDT lightgbm": Run("lightgbm of BTC/USDT: 20240229-"),
     "chloe migrate": Run("registries follow the configuration"),
     "chloe report": Run("reports/pf_local.json"),
+    "chloe report --weekly": Run("written: reports/weekly-2024-W1"),
     "chloe sql 'select * from phase_readiness'": Run("phase_1_stocks"),
     "chloe phases readiness phase_1_stocks": Run("phase_1_stocks: closed"),
     "chloe phases activate phase_1_stocks": Run(NOT_READY, code=1),
     "chloe audit BTC/USDT": Run("BTC/USDT"),
+    "chloe audit verify": Run("the chain holds"),
     "chloe sources": Run("binance"),
     "chloe diagnose MATIC/USDT": Run("MATIC/USDT: not fit to trade on"),
     "chloe backfill BTC/USDT --from 2024-01-01": Known(

@@ -5,8 +5,9 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway_cases import GATE, READ, TOKENS, TRADES
+from gateway_cases import GATE, LAST, READ, TOKENS, TRADES
 
+from services.contracts.messages import DayEvaluated, Readiness, encode
 from services.domain.ledger import trades_jsonl
 from services.gateway.api import create_app
 from services.gateway.settings import Info
@@ -53,6 +54,20 @@ async def test_readiness_shows_threshold_current_and_what_is_missing(api: httpx.
     assert ladder["equity"] == "1065.57929335"
     one = (await api.get("/phases/readiness/phase_1_stocks")).json()
     assert {**stocks, **{k: ladder[k] for k in ("mode", "simulated", "equity")}} == one
+
+
+async def test_readiness_shows_the_evidence_of_the_newest_evaluation(api: httpx.AsyncClient, seeded: Any) -> None:
+    stocks = (await api.get("/phases/readiness/phase_1_stocks")).json()
+    assert (stocks["evidence"], stocks["evidence_why"]) == (None, None)
+    for seq, level in enumerate(("fair", "strong"), start=1):
+        judged = Readiness("phase_1_stocks", "stocks", False, False, GATE, level, f"crypto: {seq} days")  # type: ignore[arg-type]
+        said = DayEvaluated(ts=LAST, readiness=(judged,), changes=(), enabled=(), classes=(), collecting=())
+        await seeded.execute(
+            "insert into outbox (topic, producer, seq, ts, body) values ('phases.activations', 'phases', $1, $2, $3)",
+            seq, LAST, encode(said).decode(),
+        )  # fmt: skip
+    crypto, stocks = (await api.get("/phases/readiness")).json()["phases"][:2]
+    assert (stocks["evidence"], stocks["evidence_why"], crypto["evidence"]) == ("strong", "crypto: 2 days", None)
 
 
 async def test_readiness_lists_all_phases_before_anything_is_evaluated(api: httpx.AsyncClient, seeded: Any) -> None:

@@ -35,6 +35,19 @@ def record_of(
     )
 
 
+def record_of_trades(pnls: Sequence[float], equity: int = 1000) -> Record:
+    """A record of one coin that closes one round trip a day with these results."""
+    days = {
+        (FIRST_DAY + timedelta(days=n)).date().isoformat(): Day(
+            pnl=Decimal(repr(pnl)), trades=1, wins=int(pnl > 0),
+            gross_profit=Decimal(repr(max(pnl, 0.0))), gross_loss=Decimal(repr(max(-pnl, 0.0))),
+        )
+        for n, pnl in enumerate(pnls)
+    }  # fmt: skip
+    start_equity = dict.fromkeys(days, Decimal(equity))
+    return Record(start_equity, Decimal(equity), {"BTC/USDT": SymbolRecord("crypto", days=days)})
+
+
 def merged(*records: Record) -> Record:
     """Several symbols over the same days."""
     first = records[0]

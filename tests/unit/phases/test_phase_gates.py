@@ -1,5 +1,6 @@
 """The gates: who is ready, who is not and why; activation; the rollout of single assets."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -17,6 +18,7 @@ from phases_cases import (
     earning_days,
     merged,
     record_of,
+    record_of_trades,
     state_with,
     with_auto_activation,
 )
@@ -40,6 +42,7 @@ from services.phases.settings import Rule
 
 PHASE_1 = "phase_1_stocks"
 GOOD = record_of(earning_days(drop=0.12), trades=100, wins=58, profit=300.0, loss=150.0)
+PROFITABLE = record_of_trades([12.0 if n % 3 else -9.0 for n in range(200)])
 
 
 def judged(record: Record, configured: dict[str, bool] = STOCKS_READY, phase: str = PHASE_1) -> Readiness:
@@ -186,9 +189,37 @@ def test_at_the_days_end_nothing_is_activated_unless_declared_so() -> None:
     assert state.phases == ("phase_0_crypto",)
     assert verdict.log == ()
     assert next(r for r in verdict.message.readiness if r.phase == PHASE_1).ready
-    state, verdict = on_day(state_with(GOOD), event, with_auto_activation())
+    state, verdict = on_day(state_with(PROFITABLE), event, with_auto_activation())
     assert state.phases == ("phase_0_crypto", PHASE_1)
-    assert verdict.log[0].activation.by == "chloe"
+    assert (verdict.log[0].activation.by, verdict.log[0].activation.note) == (
+        "chloe", "ready at the day's end (evidence: strong)",
+    )  # fmt: skip
+
+
+def test_what_is_ready_on_weak_evidence_waits_for_a_person_and_the_log_says_so() -> None:
+    event = DayEnded((portfolio("1000", ts=NOW),), STOCKS_READY)
+    state, verdict = on_day(state_with(GOOD), event, with_auto_activation())
+    assert (state.phases, verdict.log) == (("phase_0_crypto",), ())
+    phase = next(r for r in verdict.message.readiness if r.phase == PHASE_1)
+    assert (phase.ready, phase.evidence) == (True, "weak")
+    assert phase.evidence_why.startswith("crypto: 60 days, 100 trades, true Sharpe ratio above 0: ")
+    state, verdict = on_command(
+        state, Commanded(command("activate", PHASE_1, ts=NOW, note="seen"), STOCKS_READY), with_auto_activation()
+    )
+    assert PHASE_1 in state.phases
+    assert verdict.log[0].activation.note == "seen (evidence: weak)"
+    assert msgspec.json.decode(verdict.log[0].evidence, type=Readiness).evidence == "weak"
+
+
+def test_a_gate_that_asks_nothing_of_a_record_needs_no_evidence() -> None:
+    first = readiness(state_with(GOOD), STOCKS_READY, PARAMS)[0]
+    assert (first.evidence, first.evidence_why) == ("weak", "")
+    settings = PARAMS.settings
+    asks_nothing = settings.phases[PHASE_1].model_copy(update={"requirements": ()})
+    ladder = settings.model_copy(update={"auto_activate": True, "phases": {**settings.phases, PHASE_1: asks_nothing}})
+    event = DayEnded((portfolio("1000", ts=NOW),), {})
+    state, _ = on_day(state_with(Record()), event, replace(PARAMS, settings=ladder))
+    assert state.phases == ("phase_0_crypto", PHASE_1)
 
 
 def test_phase_2_waits_for_phase_1() -> None:

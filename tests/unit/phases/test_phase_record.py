@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from phases_cases import record_of
 
 from services.domain.money import ZERO
-from services.domain.performance import max_drawdown, periods_per_year, profit_factor, sharpe_ratio, win_rate
+from services.domain.performance import (
+    max_drawdown,
+    periods_per_year,
+    profit_factor,
+    sharpe_ratio,
+    sortino_ratio,
+    win_rate,
+)
 from services.phases.decide import day_of, ends_day
 from services.phases.record import Record, add_day, summarise
 
@@ -74,6 +81,16 @@ def test_sharpe_ratio_agrees_with_empyrical(daily: list[float], periods: int) ->
 
 
 @settings(max_examples=60, deadline=None)
+@given(returns, st.sampled_from([365, 252]))
+def test_sortino_ratio_agrees_with_empyrical(daily: list[float], periods: int) -> None:
+    import numpy as np
+
+    assume(min(daily) < -1e-6)
+    theirs = empyrical().sortino_ratio(np.array(daily), annualization=periods)
+    assert sortino_ratio(daily, periods) == pytest.approx(theirs, rel=1e-9, abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
 @given(returns)
 def test_max_drawdown_agrees_with_empyrical(daily: list[float]) -> None:
     import numpy as np
@@ -84,6 +101,8 @@ def test_max_drawdown_agrees_with_empyrical(daily: list[float]) -> None:
 def test_figures_that_are_not_defined_are_none_and_not_zero() -> None:
     assert sharpe_ratio([], 365) is None
     assert sharpe_ratio([0.01], 365) is None
+    assert sortino_ratio([0.01], 365) is None
+    assert sortino_ratio([0.01, 0.02], 365) is None
     assert sharpe_ratio([0.01, 0.01, 0.01], 365) is None
     assert profit_factor(10.0, 0.0) is None
     assert win_rate(0, 0) is None
