@@ -152,7 +152,7 @@ def _groups(week: Weekly) -> str:
         f"{TOO_FEW}: fewer than ten days with trades. Many groups are looked at: one above zero may be luck."
     )
     parts = []
-    for title, found in (("By regime", week.regimes), ("By bucket of volatility", week.buckets)):
+    for title, found in (("By regime", week.regimes), ("By bucket of confidence", week.buckets)):
         head = [title.split(" ")[1], "this week", "bps a trade", "to date", "bps a trade", "95 % interval"]
         table = words.table(head, [_group(one) for one in found], caption) if found else "<p>No trade to date.</p>"
         parts.append(f"<section><h2>{title}</h2>{_chart(title, found)}{table}</section>")
