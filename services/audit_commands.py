@@ -32,9 +32,9 @@ def verify_log(data: Path, file: Path | None) -> None:
         name, entries, head = str(file), _from_file(file), None
     else:
         name, (entries, head) = _from_database(data)
-    verify(name, entries, head)
+    held = verify(name, entries, head)
     last = f"the last is seq {entries[-1].seq}, hash {entries[-1].hash}" if entries else "nothing was activated yet"
-    told = f"{name}: the chain holds: {len(entries)} rows; {last}"
+    told = f"{name}: the chain holds: {held} rows; {last}"
     Console().print(told, highlight=False, soft_wrap=True, markup=False)
     if head is None:
         note = "rows cut off at the end do not show here: compare the last hash with one noted before"

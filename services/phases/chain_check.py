@@ -65,8 +65,8 @@ def as_lines(entries: Sequence[LogEntry]) -> bytes:
     return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
 
 
-def verify(name: str, entries: Sequence[LogEntry], head: Head | None) -> None:
-    """Raise ChainBroken naming the first row that does not hold, or the rows that ``head`` proves are missing."""
+def verify(name: str, entries: Sequence[LogEntry], head: Head | None) -> int:
+    """Return how many rows hold; raises ChainBroken naming the first that does not, or what ``head`` proves missing."""
     at = broken_at(entries)
     if at is not None:
         found, before = entries[at], entries[at - 1] if at else None
@@ -77,6 +77,7 @@ def verify(name: str, entries: Sequence[LogEntry], head: Head | None) -> None:
         raise ChainBroken(f"{name}: broken after seq {last}: rows up to seq {head.seq} were written and are missing")
     if head is not None and (last > head.seq or head.hash != (entries[-1].hash if entries else GENESIS)):
         raise ChainBroken(f"{name}: broken at seq {last}: not the row that the phases stage wrote last ({head.seq})")
+    return len(entries)
 
 
 def _why(found: LogEntry, before: LogEntry | None) -> str:

@@ -2,15 +2,12 @@
 
 import asyncio
 import json
-import shutil
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
-import polars as pl
 import pytest
-import yaml
+from quick_folder import START, quick_folder
 
 from services.cli import main
 from services.inference import store
@@ -19,61 +16,13 @@ from services.kernel.database import connect_pool
 from services.kernel.migrate import migrate
 from services.standalone import servers
 
-CONFIG = Path(__file__).parents[2] / "config"
-START = datetime(2024, 1, 1, tzinfo=UTC)
 HOURS = 50 * 24
-LIGHTGBM = {
-    "rounds": 4,
-    "learning_rate": 0.1,
-    "leaves": 4,
-    "rows_per_leaf": 10,
-    "feature_share": 0.5,
-    "row_share": 0.5,
-    "l2": 1.0,
-    "bins": 31,
-    "holdout_share": 0.2,
-    "clip": 4.0,
-}
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with made-up candles of two assets, and a configuration that trains quickly on few days."""
-    shutil.copytree(CONFIG, tmp_path / "config")
-    path = tmp_path / "config" / "models.yaml"
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    content["presets"] = {
-        "quick": {
-            "says": "a quick model on a few days",
-            "walk_forward": {"min_train_days": 8, "max_train_days": 20, "retrain_days": 10},
-            "models": {"random_walk": {"counts": False}, "lightgbm": {"params": LIGHTGBM}},
-        }
-    }
-    content["preset"] = content["replay_preset"] = "quick"
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    (tmp_path / "candles").mkdir()
-    for seed, name in enumerate(("BTC-USDT_1h", "ETH-USDT_1h")):
-        write_candles(tmp_path / "candles" / f"{name}.parquet", seed)
-    monkeypatch.setenv("CHLOE_CONFIG_DIR", str(tmp_path / "config"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def write_candles(path: Path, seed: int) -> None:
-    chance = np.random.default_rng(seed)
-    close = 100.0 * np.exp(np.cumsum(chance.normal(0.0, 0.006, HOURS)))
-    open_ = np.concatenate(([100.0], close[:-1]))
-    spread = 1.0 + np.abs(chance.normal(0.0, 0.002, HOURS))
-    pl.DataFrame(
-        {
-            "ts": [START + timedelta(hours=i) for i in range(HOURS)],
-            "open": open_,
-            "high": np.maximum(open_, close) * spread,
-            "low": np.minimum(open_, close) / spread,
-            "close": close,
-            "volume": chance.uniform(10.0, 100.0, HOURS),
-        }
-    ).write_parquet(path)
+    """A folder that trains quickly on few days."""
+    return quick_folder(tmp_path, monkeypatch, days=HOURS // 24, retrain_days=10)
 
 
 def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
