@@ -12,6 +12,9 @@ from services.domain.assets import Asset
 from services.signals.gates import outside_profile
 from services.signals.settings import SignalSettings
 
+EXPLORES = "explores on paper"
+"""How the reason of such a signal begins."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leaning:
@@ -30,6 +33,11 @@ class Leaning:
         if self.action == "HOLD" or not self.strong:
             return self.action
         return "STRONG_BUY" if self.action == "BUY" else "STRONG_SELL"
+
+    @property
+    def held_back(self) -> tuple[str, ...]:
+        """The reasons, where nothing comes of them."""
+        return tuple(reason.replace(EXPLORES, "would else explore on paper", 1) for reason in self.reasons)
 
 
 def threshold_of(f: Forecast, asset: Asset, settings: SignalSettings) -> float:
@@ -56,7 +64,7 @@ def lean(f: Forecast, asset: Asset, regime: str, settings: SignalSettings) -> Le
     why, why_not = _explores(f, asset, regime, settings, settings.paper_exploration.min_confidence)
     if why is None:
         return Leaning("HOLD", threshold, (within,) if why_not is None else (why_not, within))
-    text = f"explores on paper: expects {expected}, below {threshold:.3%}, but {why}"
+    text = f"{EXPLORES}: expects {expected}, below {threshold:.3%}, but {why}"
     return Leaning("BUY" if f.expected_return > 0.0 else "SELL", threshold, (text,), explores=True)
 
 

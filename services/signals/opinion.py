@@ -51,14 +51,14 @@ def opinion(
     leaning = lean(f, asset, reading.regime, settings)
     entry = Entry(ts, timeframe_of(timeframe), f, reading, asset, f.expected_return > 0.0)
     if settings.parts.rules and (leave := rules.leaves_before(entry)) is not None:
-        return _without(entry, leaning, "HOLD", (leave, *leaning.reasons), flat=True)
+        return _without(entry, leaning, "HOLD", (leave, *leaning.held_back), flat=True)
     if leaning.action == "HOLD":
         return _without(entry, leaning, "HOLD", leaning.reasons)
     side: Literal["long", "short"] = "long" if leaning.action == "BUY" else "short"
     if side not in asset.sides:
         text = f"no {side} side in its profile"
         if side == "long" or leaning.explores:
-            return _without(entry, leaning, "HOLD", (text, *leaning.reasons))
+            return _without(entry, leaning, "HOLD", (text, *leaning.held_back))
         return _without(entry, leaning, "SELL", (*leaning.reasons, f"{text}: leave the position"))
     found = _bracket(entry, settings)
     refusals = (*_refusals(entry, settings), *found.refusals)
@@ -78,7 +78,7 @@ def opinion(
         )
     if leaning.action == "SELL" and not leaning.explores:
         return _without(entry, leaning, "SELL", (*leaning.reasons, *refusals, ONLY_LEAVE))
-    return _without(entry, leaning, "HOLD", (*refusals, *leaning.reasons))
+    return _without(entry, leaning, "HOLD", (*refusals, *leaning.held_back))
 
 
 def _size(asset: Asset) -> float:

@@ -162,3 +162,10 @@ def test_strong_is_twice_the_threshold_with_high_confidence(expected: float, con
 def test_what_is_read_of_the_market_is_passed_on() -> None:
     target = target_of(forecast("BTC/USDT", 0.0), reading("BTC/USDT", volatility=0.007, usual_volatility=0.004))
     assert (target.volatility, target.usual_volatility, target.regime) == (0.007, 0.004, "high_vol")
+
+
+def test_a_hold_does_not_claim_to_explore() -> None:
+    held = target_of(forecast("ETH/USDT", -0.001, 0.99), reading("ETH/USDT"))
+    assert held.action == "HOLD"
+    assert held.reasons[0] == "no short side in its profile"
+    assert held.reasons[1].startswith("would else explore on paper: expects -0.100%")
