@@ -52,7 +52,11 @@ CREATE TABLE public.asset_performance (
     profit_factor_to_date double precision,
     sharpe_to_date double precision,
     max_drawdown_to_date double precision,
-    exposure double precision NOT NULL
+    exposure double precision NOT NULL,
+    gross_profit_to_date numeric(28,8),
+    gross_loss_to_date numeric(28,8),
+    slippage_to_date numeric(28,8),
+    sortino_to_date double precision
 );
 
 COMMENT ON TABLE public.asset_performance IS 'Per asset and day: trades, wins, result after costs, and the same to date.';
@@ -65,6 +69,8 @@ COMMENT ON COLUMN public.asset_performance.max_drawdown_to_date IS 'Largest fall
 
 COMMENT ON COLUMN public.asset_performance.exposure IS 'Share of equity held in the asset at the day''s end, 0.1 is 10 %.';
 
+COMMENT ON COLUMN public.asset_performance.sortino_to_date IS 'Annualised, of daily returns on the account; null while undefined.';
+
 CREATE TABLE public.asset_registry (
     symbol text NOT NULL,
     asset_class text NOT NULL,
@@ -76,7 +82,11 @@ CREATE TABLE public.asset_registry (
     tier smallint,
     role text DEFAULT 'standard'::text NOT NULL,
     config json NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    level text DEFAULT 'off'::text NOT NULL,
+    level_since timestamp with time zone,
+    waits_for text DEFAULT ''::text NOT NULL,
+    CONSTRAINT asset_registry_level_check CHECK ((level = ANY (ARRAY['off'::text, 'observed'::text, 'full'::text])))
 );
 
 COMMENT ON TABLE public.asset_registry IS 'All assets: their class, whether they collect data and whether they may trade, on paper and live.';
@@ -84,6 +94,10 @@ COMMENT ON TABLE public.asset_registry IS 'All assets: their class, whether they
 COMMENT ON COLUMN public.asset_registry.live_enabled IS 'May trade real money; also needs the live switch in configuration and environment.';
 
 COMMENT ON COLUMN public.asset_registry.tier IS '1 enabled by measured edge, 2 observed at half size, 3 research only; null outside the rollout.';
+
+COMMENT ON COLUMN public.asset_registry.level IS 'off; observed: entered at observation size; full: at its own size.';
+
+COMMENT ON COLUMN public.asset_registry.waits_for IS 'What its next step lacks, or why it stands lower, in one line.';
 
 CREATE TABLE public.run (
     only_one boolean DEFAULT true NOT NULL,
@@ -112,7 +126,11 @@ CREATE VIEW public.asset_performance_latest AS
     asset_registry.tier,
     asset_registry.trading_enabled,
     ( SELECT run.mode
-           FROM public.run) AS mode
+           FROM public.run) AS mode,
+    round((latest.sortino_to_date)::numeric, 2) AS sortino,
+    round(latest.slippage_to_date, 2) AS slippage_usd,
+    asset_registry.level,
+    asset_registry.waits_for
    FROM (( SELECT DISTINCT ON (asset_performance.symbol) asset_performance.day,
             asset_performance.symbol,
             asset_performance.asset_class,
@@ -128,7 +146,11 @@ CREATE VIEW public.asset_performance_latest AS
             asset_performance.profit_factor_to_date,
             asset_performance.sharpe_to_date,
             asset_performance.max_drawdown_to_date,
-            asset_performance.exposure
+            asset_performance.exposure,
+            asset_performance.gross_profit_to_date,
+            asset_performance.gross_loss_to_date,
+            asset_performance.slippage_to_date,
+            asset_performance.sortino_to_date
            FROM public.asset_performance
           ORDER BY asset_performance.symbol, asset_performance.day DESC) latest
      LEFT JOIN public.asset_registry USING (symbol))
@@ -248,6 +270,7 @@ CREATE TABLE public.commands (
     given_at timestamp with time zone DEFAULT now() NOT NULL,
     status text DEFAULT 'pending'::text NOT NULL,
     outcome text,
+    live boolean DEFAULT false NOT NULL,
     CONSTRAINT commands_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'done'::text, 'refused'::text])))
 );
 
@@ -676,6 +699,22 @@ COMMENT ON TABLE public.outbox IS 'Every published message as it was sent; reade
 
 COMMENT ON COLUMN public.outbox.seq IS 'Dense per topic and producer: a missing number is a missed message.';
 
+CREATE TABLE public.performance_by_cell (
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    regime text NOT NULL,
+    bucket smallint NOT NULL,
+    trades integer NOT NULL,
+    wins integer NOT NULL,
+    pnl numeric(28,8) NOT NULL,
+    profit_factor double precision,
+    as_of date NOT NULL
+);
+
+COMMENT ON TABLE public.performance_by_cell IS 'Per asset, regime and confidence bucket: its closed trades to date, after costs.';
+
+COMMENT ON COLUMN public.performance_by_cell.pnl IS 'Result of the closed trades in account currency, after fees and carry.';
+
 CREATE TABLE public.phase_activation_log (
     seq bigint NOT NULL,
     id uuid NOT NULL,
@@ -688,7 +727,7 @@ CREATE TABLE public.phase_activation_log (
     evidence text NOT NULL,
     previous_hash text NOT NULL,
     hash text NOT NULL,
-    CONSTRAINT phase_activation_log_change_check CHECK ((change = ANY (ARRAY['activated'::text, 'demoted'::text, 'enabled'::text, 'disabled'::text])))
+    CONSTRAINT phase_activation_log_change_check CHECK ((change = ANY (ARRAY['activated'::text, 'demoted'::text, 'enabled'::text, 'disabled'::text, 'observed'::text, 'restored'::text, 'live_enabled'::text, 'live_disabled'::text, 'tier_changed'::text])))
 );
 
 COMMENT ON TABLE public.phase_activation_log IS 'Every change of what may trade, with its evidence; each row carries the hash of the one before.';
@@ -816,7 +855,8 @@ CREATE TABLE public.research_edges (
     high_bps double precision,
     n integer NOT NULL,
     source text NOT NULL,
-    as_of timestamp with time zone NOT NULL
+    as_of timestamp with time zone NOT NULL,
+    q_value double precision
 );
 
 COMMENT ON TABLE public.research_edges IS 'Measured edge per asset, regime and confidence bucket: mean forward return after costs, out of sample.';
@@ -828,6 +868,26 @@ COMMENT ON COLUMN public.research_edges.low_bps IS 'Lower end of the confidence 
 COMMENT ON COLUMN public.research_edges.high_bps IS 'Upper end of the confidence interval.';
 
 COMMENT ON COLUMN public.research_edges.n IS 'Forecasts in the sample.';
+
+COMMENT ON COLUMN public.research_edges.q_value IS 'False discovery rate at which it would still be called an edge; null: not tested.';
+
+CREATE TABLE public.research_tiers (
+    symbol text NOT NULL,
+    as_of timestamp with time zone NOT NULL,
+    tier smallint,
+    why text NOT NULL,
+    n integer NOT NULL,
+    edge_bps double precision,
+    low_bps double precision,
+    high_bps double precision,
+    threshold double precision,
+    mix json NOT NULL,
+    source text NOT NULL
+);
+
+COMMENT ON TABLE public.research_tiers IS 'Research''s nightly word on each asset: the tier it speaks for, its edge, the expected mix.';
+
+COMMENT ON COLUMN public.research_tiers.tier IS 'Null: too little is known to say.';
 
 CREATE TABLE public.risk_events (
     id uuid NOT NULL,
@@ -841,6 +901,24 @@ CREATE TABLE public.risk_events (
 );
 
 COMMENT ON TABLE public.risk_events IS 'Limits that bit, halts and resumptions: the limit and the value as they stood.';
+
+CREATE TABLE public.rollout_log (
+    ts timestamp with time zone NOT NULL,
+    symbol text NOT NULL,
+    asset_class text NOT NULL,
+    level text NOT NULL,
+    tier smallint,
+    live boolean NOT NULL,
+    step text,
+    ready boolean NOT NULL,
+    evidence text NOT NULL,
+    why text NOT NULL,
+    requirements json NOT NULL
+);
+
+COMMENT ON TABLE public.rollout_log IS 'Every day''s standing of every asset: its level, its next step, and what that lacks.';
+
+COMMENT ON COLUMN public.rollout_log.step IS 'The next step up: enabled, restored or live_enabled.';
 
 CREATE TABLE public.signals (
     id uuid NOT NULL,
@@ -1086,6 +1164,9 @@ ALTER TABLE ONLY public.orders
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (topic, producer, seq);
 
+ALTER TABLE ONLY public.performance_by_cell
+    ADD CONSTRAINT performance_by_cell_pkey PRIMARY KEY (symbol, regime, bucket);
+
 ALTER TABLE ONLY public.phase_activation_log
     ADD CONSTRAINT phase_activation_log_hash_key UNIQUE (hash);
 
@@ -1116,8 +1197,14 @@ ALTER TABLE ONLY public.refused_candles
 ALTER TABLE ONLY public.research_edges
     ADD CONSTRAINT research_edges_pkey PRIMARY KEY (symbol, regime, bucket, as_of);
 
+ALTER TABLE ONLY public.research_tiers
+    ADD CONSTRAINT research_tiers_pkey PRIMARY KEY (symbol, as_of);
+
 ALTER TABLE ONLY public.risk_events
     ADD CONSTRAINT risk_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.rollout_log
+    ADD CONSTRAINT rollout_log_pkey PRIMARY KEY (symbol, ts);
 
 ALTER TABLE ONLY public.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (only_one);
@@ -1300,6 +1387,9 @@ GRANT SELECT ON TABLE public.orders TO chloe_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox TO chloe_service;
 GRANT SELECT ON TABLE public.outbox TO chloe_reader;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.performance_by_cell TO chloe_service;
+GRANT SELECT ON TABLE public.performance_by_cell TO chloe_reader;
+
 GRANT SELECT,INSERT ON TABLE public.phase_activation_log TO chloe_service;
 GRANT SELECT ON TABLE public.phase_activation_log TO chloe_reader;
 
@@ -1324,8 +1414,14 @@ GRANT SELECT ON TABLE public.refused_candles TO chloe_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.research_edges TO chloe_service;
 GRANT SELECT ON TABLE public.research_edges TO chloe_reader;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.research_tiers TO chloe_service;
+GRANT SELECT ON TABLE public.research_tiers TO chloe_reader;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.risk_events TO chloe_service;
 GRANT SELECT ON TABLE public.risk_events TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.rollout_log TO chloe_service;
+GRANT SELECT ON TABLE public.rollout_log TO chloe_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.signals TO chloe_service;
 GRANT SELECT ON TABLE public.signals TO chloe_reader;
@@ -1354,4 +1450,4 @@ GRANT SELECT ON TABLE public.trades TO chloe_reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT,INSERT,DELETE,UPDATE ON TABLES TO chloe_service;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO chloe_reader;
 
-INSERT INTO public.alembic_version VALUES ('0009');
+INSERT INTO public.alembic_version VALUES ('0010');

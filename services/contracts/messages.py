@@ -20,23 +20,30 @@ from services.contracts.books import PortfolioSettled as PortfolioSettled  # noq
 from services.contracts.books import Position as Position  # noqa: PLC0414
 from services.contracts.books import Rate as Rate  # noqa: PLC0414
 from services.contracts.books import Trade as Trade  # noqa: PLC0414
+from services.contracts.ladder import Activation as Activation  # noqa: PLC0414
+from services.contracts.ladder import AssetStanding as AssetStanding  # noqa: PLC0414
+from services.contracts.ladder import Evidence as Evidence  # noqa: PLC0414
+from services.contracts.ladder import Level as Level  # noqa: PLC0414
+from services.contracts.ladder import Readiness as Readiness  # noqa: PLC0414
+from services.contracts.ladder import Requirement as Requirement  # noqa: PLC0414
 from services.contracts.names import CHLOE_NAMESPACE as CHLOE_NAMESPACE  # noqa: PLC0414
 from services.contracts.names import decision_id as decision_id  # noqa: PLC0414
 from services.contracts.readings import MarketReading, Reading, Returns
+from services.contracts.research import EdgeMeasured as EdgeMeasured  # noqa: PLC0414
+from services.contracts.research import ResearchMade as ResearchMade  # noqa: PLC0414
 from services.contracts.shape import Message as Message  # noqa: PLC0414
 from services.contracts.shape import Missing as Missing  # noqa: PLC0414
 from services.contracts.shape import Side as Side  # noqa: PLC0414
 from services.contracts.shape import Struct, Time
 
-VERSION = 5
+VERSION = 6
 
 Action = Literal["BUY", "SELL", "HOLD"]
 ConfidenceLevel = Literal["HIGH", "MEDIUM", "LOW"]
 Strength = Literal["STRONG_BUY", "BUY", "HOLD", "SELL", "STRONG_SELL"]
 OrderKind = Literal["market", "limit", "stop", "stop_limit"]
 OrderReason = Literal["entry", "increase", "reduce", "exit", "flatten", "max_hold"]
-Evidence = Literal["weak", "fair", "strong"]
-CommandName = Literal["halt", "resume", "flatten", "activate", "enable", "disable"]
+CommandName = Literal["halt", "resume", "flatten", "activate", "enable", "disable", "block", "unblock"]
 
 
 class Bar(Struct, frozen=True, omit_defaults=True):
@@ -266,44 +273,7 @@ class OrdersDecided(Message, frozen=True):
     """Why trading is halted, or None."""
 
 
-class Requirement(Struct, frozen=True):
-    """One line of a gate: what is asked, what is, whether it is met, and what is missing in words."""
-
-    name: str
-    comparison: Literal[">", ">=", "<", "<=", "is"]
-    threshold: float
-    current: float | None
-    met: bool
-    missing: str | None
-
-
-class Readiness(Struct, frozen=True):
-    """A phase's state and its requirements; ``ready`` is True only when all are met."""
-
-    phase: str
-    asset_class: str
-    active: bool
-    ready: bool
-    requirements: tuple[Requirement, ...]
-    evidence: Evidence = "weak"
-    """How sure the record makes one that its profit is no luck; automatic activation takes strong evidence."""
-    evidence_why: str = ""
-    """In words; empty where the gate asks nothing of a record."""
-
-
-class Activation(Struct, frozen=True):
-    """A change of what may trade, as written to the hash-chained log."""
-
-    id: UUID
-    subject: str
-    """A phase (``phase_1_stocks``) or a symbol."""
-    change: Literal["activated", "demoted", "enabled", "disabled"]
-    by: str
-    note: str
-    forced: bool
-
-
-class DayEvaluated(Message, frozen=True):
+class DayEvaluated(Message, frozen=True, omit_defaults=True):
     """Phases' daily word: readiness, what changed, and the symbols that may be entered from the next slice on."""
 
     readiness: tuple[Readiness, ...]
@@ -313,10 +283,25 @@ class DayEvaluated(Message, frozen=True):
     collecting: tuple[str, ...]
     command_id: UUID | None = None
     """Set when a person's command caused this evaluation, instead of the end of a day."""
+    observed: tuple[str, ...] = ()
+    """Those of ``enabled`` that are entered at observation size only."""
+    winding: tuple[str, ...] = ()
+    """Symbols taken off by rule whose positions risk closes; none of them is enabled."""
+    live: tuple[str, ...] = ()
+    """Those of ``enabled`` whose live phase is active."""
+    assets: tuple[AssetStanding, ...] = ()
+    """Every asset of the ladder, in the order of the configuration."""
+    cells: tuple[EdgeMeasured, ...] = ()
+    """For symbols that research has put into another tier than the configuration: where it saw them pay. Their profile
+    is these cells and no others."""
 
 
-class CommandGiven(Message, frozen=True):
-    """An operator's command; takes effect at the next slice."""
+class CommandGiven(Message, frozen=True, omit_defaults=True):
+    """An operator's command; takes effect at the next slice.
+
+    ``block`` and ``unblock`` are given for a flag of ``system_flags``: ``subject`` is a symbol, an asset class or
+    ``all``, and ``note`` is ``<flag>: <detail>``; a flag is lifted by the ``unblock`` of the same subject and flag.
+    """
 
     id: UUID
     name: CommandName
@@ -324,11 +309,13 @@ class CommandGiven(Message, frozen=True):
     by: str
     note: str = ""
     forced: bool = False
+    live: bool = False
+    """For ``enable`` and ``disable``: the asset's live phase is meant, not its trading on paper."""
 
 
 AnyMessage = (
     CandleClosed | FeedAdvanced | IndicatorObserved | SliceClosed | ForecastsMade | TargetsSet | OrdersDecided
-    | PortfolioSettled | DayEvaluated | CommandGiven
+    | PortfolioSettled | DayEvaluated | CommandGiven | ResearchMade
 )  # fmt: skip
 
 _DECODER: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)

@@ -23,10 +23,11 @@ class Topic:
 CANDLES = Topic("ingestion.candles", "ingestion", ("clock",), (m.CandleClosed, m.FeedAdvanced), False)
 INDICATORS = Topic("ingestion.indicators", "ingestion", (), (m.IndicatorObserved,), False)
 SLICES = Topic("ingestion.slices", "clock", ("inference", "execution"), (m.SliceClosed,), True)
-FORECASTS = Topic("inference.forecasts", "inference", ("signals",), (m.ForecastsMade,), True)
+FORECASTS = Topic("inference.forecasts", "inference", ("signals", "research"), (m.ForecastsMade,), True)
 TARGETS = Topic("signals.targets", "signals", ("risk",), (m.TargetsSet,), True)
 ORDERS = Topic("risk.orders", "risk", ("execution",), (m.OrdersDecided,), True)
 PORTFOLIO = Topic("execution.portfolio", "execution", ("risk", "phases"), (m.PortfolioSettled,), True)
+RESEARCH = Topic("research.edges", "research", ("phases",), (m.ResearchMade,), False)
 ACTIVATIONS = Topic("phases.activations", "phases", ("signals", "risk"), (m.DayEvaluated,), False)
 COMMANDS = Topic("gateway.commands", "gateway", ("risk", "phases"), (m.CommandGiven,), False)
 
@@ -38,6 +39,7 @@ FLOW: tuple[Topic, ...] = (
     TARGETS,
     ORDERS,
     PORTFOLIO,
+    RESEARCH,
     ACTIVATIONS,
     COMMANDS,
 )

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 import msgspec
 
-from services.contracts.messages import Activation
+from services.contracts.ladder import Activation, Change
 from services.kernel.errors import ChloeError, DataError
 from services.phases.chain import GENESIS, LogEntry, broken_at
 
@@ -32,7 +31,7 @@ class LogRow(msgspec.Struct, frozen=True):
     id: UUID
     ts: datetime
     subject: str
-    change: Literal["activated", "demoted", "enabled", "disabled"]
+    change: Change
     given_by: str
     note: str
     forced: bool
