@@ -113,6 +113,8 @@ class AssetsConfig(Section):
 
     timeframe: Literal["1m", "1h", "1d"] = "1h"
     """The bars that become slices; ``CHLOE_TIMEFRAME`` overrides it for all stages alike."""
+    observation_size: float = Field(default=0.5, gt=0, le=1)
+    """What an asset that phases only observe gets of its size; its role may declare it at observation size already."""
     classes: dict[str, AssetClass]
     assets: dict[str, Asset]
 

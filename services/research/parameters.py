@@ -35,10 +35,13 @@ def load_parameters(folder: Path | None = None) -> Parameters:
     class_caps = {name: c.max_weight for name, c in assets.classes.items()}
     class_weights = {name: Decimal(str(cap)) for name, cap in class_caps.items()}
     order_hours = {name: c.order_valid_hours for name, c in assets.classes.items()}
+    size = Decimal(str(assets.observation_size))
     return Parameters(
         assets=assets,
-        signals=SignalParams(load(SignalSettings, "signals.yaml", folder), assets.assets, class_caps),
-        risk=RiskParams(load(RiskSettings, "risk.yaml", folder), assets.assets, class_weights, order_hours),
+        signals=SignalParams(
+            load(SignalSettings, "signals.yaml", folder), assets.assets, class_caps, assets.observation_size
+        ),
+        risk=RiskParams(load(RiskSettings, "risk.yaml", folder), assets.assets, class_weights, order_hours, size),
         phases=PhasesParams(
             load(PhasesSettings, "phases.yaml", folder), load(RolloutSettings, "rollout.yaml", folder), assets
         ),

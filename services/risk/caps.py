@@ -12,23 +12,32 @@ def _cap(name: str, limit: Decimal | None, current: Decimal | None, p: Proposal,
     return LimitCheck(name, limit, current, allowed is None or allowed >= p.notional, allowed)
 
 
+def _observed(room: Room, p: Proposal) -> Decimal:
+    """Return what an asset has of its own caps; one whose role is observation declares them at that size already."""
+    small = p.target.symbol in room.observed and p.asset.role != "observation"
+    return room.observation_size if small else Decimal(1)
+
+
 def position_cap(room: Room, p: Proposal, _: RiskSettings) -> LimitCheck:
     """Bound one position: equity x max position x risk multiplier."""
     if p.terms.largest is None:
         return _cap("max_position", None, None, p, None)
-    limit = room.equity * p.terms.largest
+    limit = room.equity * p.terms.largest * _observed(room, p)
     held = room.symbol_exposure.get(p.target.symbol, ZERO)
     return _cap("max_position", limit, held, p, limit - held)
 
 
-def per_trade(_: Room, p: Proposal, __: RiskSettings) -> LimitCheck:
+def per_trade(room: Room, p: Proposal, _: RiskSettings) -> LimitCheck:
     """Bound one order's notional by its asset's figure."""
-    return _cap("notional_per_trade", p.asset.notional_per_trade, p.notional, p, p.asset.notional_per_trade)
+    declared = p.asset.notional_per_trade
+    limit = None if declared is None else declared * _observed(room, p)
+    return _cap("notional_per_trade", limit, p.notional, p, limit)
 
 
 def per_day(room: Room, p: Proposal, _: RiskSettings) -> LimitCheck:
     """Bound an asset's entries a day."""
-    limit = p.asset.notional_per_day
+    declared = p.asset.notional_per_day
+    limit = None if declared is None else declared * _observed(room, p)
     used = room.notional_today.get(p.target.symbol, ZERO)
     return _cap("notional_per_day", limit, used, p, None if limit is None else limit - used)
 

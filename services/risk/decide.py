@@ -14,6 +14,8 @@ from services.risk.settings import RiskSettings
 from services.risk.state import RiskEvent, RiskParams, RiskState
 from services.risk.table import figure_checks, portfolio_checks, score
 
+WOUND_DOWN = "wound down: its record took it off the ladder"
+
 
 def decide(state: RiskState, event: RiskEvent, params: RiskParams) -> tuple[RiskState, OrdersDecided]:
     """Return the orders of the slice: exits first, then reductions and entries, each in the order of signals."""
@@ -53,10 +55,12 @@ def _table(room: Room, guarded: Guard, settings: RiskSettings) -> tuple[LimitChe
 
 
 def _exits(desk: Desk, state: RiskState) -> None:
-    """Leave positions that must be left: flattening, or held for as long as they may be."""
+    """Leave positions that must be left: flattening, taken off by phases, or held for as long as they may be."""
     for position in desk.event.portfolio.positions:
         if state.flatten:
             close(desk, position, "flatten", ("flatten: every position is closed",))
+        elif position.symbol in state.winding:
+            close(desk, position, "exit", (WOUND_DOWN,))
         elif position.expires_at is not None and position.expires_at <= desk.event.portfolio.ts:
             close(desk, position, "max_hold", ("held for as long as its profile allows",))
 

@@ -27,9 +27,18 @@ def declared_class(_: Room, p: Proposal, __: RiskSettings) -> Verdict:
     return yes("declared_class") if said == declared else no("declared_class", f"it is {declared}, not {said}")
 
 
-def research_only(_: Room, p: Proposal, __: RiskSettings) -> Verdict:
-    """Never trade an asset that its role keeps to research."""
-    return yes("role") if p.asset.role != "research_only" else no("role", f"{p.target.symbol} is research-only")
+def research_only(room: Room, p: Proposal, _: RiskSettings) -> Verdict:
+    """Never trade an asset that its role keeps to research, unless research itself has let it in."""
+    if p.asset.role != "research_only" or p.target.symbol in room.promoted:
+        return yes("role")
+    return no("role", f"{p.target.symbol} is research-only")
+
+
+def no_flag(room: Room, p: Proposal, _: RiskSettings) -> Verdict:
+    """Enter nothing that one of the system's flags blocks: of the asset, its class or the whole platform."""
+    subjects = (p.target.symbol, p.asset.asset_class, "all")
+    up = tuple(flag for subject in subjects for flag in room.blocked.get(subject, ()))
+    return yes("system_flags") if not up else no("system_flags", f"flag up: {'; '.join(up)}")
 
 
 def restricted(room: Room, p: Proposal, _: RiskSettings) -> Verdict:

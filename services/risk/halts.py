@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from services.contracts.messages import PortfolioSettled, Position
+from services.contracts.messages import CommandGiven, PortfolioSettled, Position
 from services.domain import fx
 from services.domain.money import ZERO
 from services.risk.settings import RiskSettings
@@ -76,7 +76,9 @@ def is_sound(p: Position) -> bool:
 def _commands(state: RiskState, event: RiskEvent, equity: Decimal | None) -> RiskState:
     for command in event.commands:
         why = f"{command.by}: {command.note}" if command.note else command.by
-        if command.by == FILE_SWITCH:
+        if command.name in ("block", "unblock"):
+            state = _flags(state, command)
+        elif command.by == FILE_SWITCH:
             said = f"halted by {why}" if command.name == "halt" else None
             state = msgspec.structs.replace(state, switch=said)
         elif command.name == "halt":
@@ -88,6 +90,15 @@ def _commands(state: RiskState, event: RiskEvent, equity: Decimal | None) -> Ris
             peak = equity if _held_by(state, EMERGENCY) else state.peak_equity
             state = msgspec.structs.replace(state, halted=None, halted_day=None, flatten=False, peak_equity=peak)
     return state
+
+
+def _flags(state: RiskState, command: CommandGiven) -> RiskState:
+    """Put a flag up or take it down; its name stands before the colon, and one flag is up once a subject."""
+    subject, name = command.subject or "all", command.note.partition(":")[0]
+    kept = tuple(flag for flag in state.blocked.get(subject, ()) if flag.partition(":")[0] != name)
+    now = (*kept, command.note) if command.name == "block" else kept
+    blocked = {**{s: flags for s, flags in state.blocked.items() if s != subject}, **({subject: now} if now else {})}
+    return msgspec.structs.replace(state, blocked=dict(sorted(blocked.items())))
 
 
 def _held_by(state: RiskState, cause: str) -> bool:

@@ -20,7 +20,14 @@ WEEK = 7
 def take_in(state: RiskState, event: RiskEvent, settings: RiskSettings) -> RiskState:
     """Adopt what phases said, what day it is, and what became of positions and waiting orders."""
     for evaluation in event.evaluations:
-        state = msgspec.structs.replace(state, enabled=evaluation.enabled, classes=evaluation.classes)
+        state = msgspec.structs.replace(
+            state,
+            enabled=evaluation.enabled,
+            classes=evaluation.classes,
+            observed=evaluation.observed,
+            winding=evaluation.winding,
+            promoted=tuple(dict.fromkeys(cell.symbol for cell in evaluation.cells)),
+        )
         if evaluation.command_id is None:  # only daily evaluations count for the lock-step
             state = msgspec.structs.replace(state, evaluated=evaluation.ts)
     portfolio = event.portfolio
@@ -69,6 +76,10 @@ def open_room(state: RiskState, event: RiskEvent, params: RiskParams, broken: st
         heat=ZERO,
         enabled=frozenset(state.enabled),
         classes=frozenset(state.classes),
+        observed=frozenset(state.observed),
+        promoted=frozenset(state.promoted),
+        blocked=state.blocked,
+        observation_size=params.observation_size,
         class_weights=params.class_weights,
         clusters=event.targets.clusters,
         restricted=params.restricted,

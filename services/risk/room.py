@@ -37,6 +37,12 @@ class Room:
     enabled: frozenset[str]
     classes: frozenset[str]
     class_weights: Mapping[str, Decimal]
+    observed: frozenset[str] = frozenset()
+    promoted: frozenset[str] = frozenset()
+    """Let in by research although the configuration keeps them to it."""
+    blocked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By symbol, asset class or ``all``: the system's flags that are up."""
+    observation_size: Decimal = Decimal("0.5")
     class_exposure: dict[str, Decimal] = field(default_factory=dict)
     symbol_exposure: dict[str, Decimal] = field(default_factory=dict)
     clusters: tuple[tuple[str, ...], ...] = ()

@@ -27,7 +27,7 @@ from services.risk.decide import decide
 from services.risk.settings import RiskSettings
 from services.risk.state import RiskEvent, RiskParams, RiskState
 
-OURS = frozenset({"halt", "resume", "flatten"})
+OURS = frozenset({"halt", "resume", "flatten", "block", "unblock"})
 
 
 class RiskStage:
@@ -102,4 +102,6 @@ def load_stage(folder: Path | None = None) -> RiskStage:
     assets = load(AssetsConfig, ASSETS_FILE, folder)
     class_weights = {name: Decimal(str(c.max_weight)) for name, c in assets.classes.items()}
     order_hours = {name: c.order_valid_hours for name, c in assets.classes.items()}
-    return RiskStage(RiskParams(load(RiskSettings, "risk.yaml", folder), assets.assets, class_weights, order_hours))
+    size = Decimal(str(assets.observation_size))
+    settings = load(RiskSettings, "risk.yaml", folder)
+    return RiskStage(RiskParams(settings, assets.assets, class_weights, order_hours, size))

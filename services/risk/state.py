@@ -30,6 +30,14 @@ class RiskState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     enabled: tuple[str, ...]
     classes: tuple[str, ...]
+    observed: tuple[str, ...] = ()
+    """Those of ``enabled`` that are entered at observation size only."""
+    winding: tuple[str, ...] = ()
+    """Taken off by rule: their positions are closed."""
+    promoted: tuple[str, ...] = ()
+    """Kept to research by the configuration, and let in by research's own measurement."""
+    blocked: dict[str, tuple[str, ...]] = {}
+    """By symbol, asset class or ``all``: the system's flags that are up."""
     halted: str | None = None
     switch: str | None = None
     """Set while the halt file is there: only its removal lifts it, and that lifts nothing else."""
@@ -70,6 +78,8 @@ class RiskParams:
     """Each class's own bound, as a share of equity; the portfolio's bound applies beside it."""
     order_hours: Mapping[str, int] = field(default_factory=dict)
     """How long a class's orders wait for a bar; 1 (the next slice only) where it is not named."""
+    observation_size: Decimal = Decimal("0.5")
+    """What an observed asset has of its caps."""
     terms: Mapping[str, Terms] = field(init=False, repr=False)
     restricted: frozenset[str] = field(init=False, repr=False)
 

@@ -20,6 +20,7 @@ GATES: tuple[Callable[[Room, Proposal, RiskSettings], Verdict], ...] = (
     gates.declared_class,
     gates.research_only,
     gates.restricted,
+    gates.no_flag,
     gates.side_allowed,
     gates.not_halted,
     gates.books_sound,

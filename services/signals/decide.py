@@ -6,9 +6,10 @@ from datetime import datetime
 
 import msgspec
 
-from services.contracts.messages import DayEvaluated, ForecastsMade, Target, TargetsSet, decision_id
+from services.contracts.messages import DayEvaluated, EdgeMeasured, ForecastsMade, Target, TargetsSet, decision_id
 from services.contracts.readings import MarketReading, Reading
-from services.domain.assets import Asset
+from services.domain.assets import Asset, Profile
+from services.domain.regimes import Regime
 from services.signals.leaning import level_of
 from services.signals.opinion import ONLY_LEAVE, Opinion, opinion
 from services.signals.portfolio import Shares, divide
@@ -19,6 +20,10 @@ class SignalState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     """What signals remember: which symbols may be entered, as phases last said, and what they wanted."""
 
     enabled: tuple[str, ...]
+    observed: tuple[str, ...] = ()
+    """Those of ``enabled`` that are entered at observation size only."""
+    cells: dict[str, dict[Regime, tuple[int, ...]]] = {}
+    """Where research saw assets pay that it has moved to another tier: their profile in place of the declared one."""
     first_slice: datetime | None = None
     evaluated: datetime | None = None
     """The newest daily evaluation by phases that has been taken in."""
@@ -36,6 +41,8 @@ class SignalParams:
     assets: Mapping[str, Asset]
     class_caps: Mapping[str, float] = field(default_factory=dict)
     """The most of each class, fractions of the portfolio."""
+    observation_size: float = 0.5
+    """What an observed asset has of its weight, unless its role declares it at that size already."""
 
 
 def decide(
@@ -44,14 +51,16 @@ def decide(
     """Return the targets of the slice. ``evaluations`` are those of phases that came before it."""
     state = _take_in(state, forecasts, evaluations, params.settings)
     readings = {reading.symbol: reading for reading in forecasts.readings}
+    observed = frozenset(state.observed)
     opinions = [
         opinion(
             forecasts.ts,
             forecasts.timeframe,
             f,
             readings.get(f.symbol) or Reading(f.symbol),
-            params.assets[f.symbol],
+            _asset(f.symbol, state, params),
             params.settings,
+            observation_size=params.observation_size if f.symbol in observed else None,
         )
         for f in forecasts.forecasts
     ]
@@ -74,11 +83,33 @@ def _take_in(
     """Adopt what phases said last; only daily evaluations count for the lock-step."""
     for evaluation in evaluations:
         daily = evaluation.ts if evaluation.command_id is None else state.evaluated
-        state = msgspec.structs.replace(state, enabled=evaluation.enabled, evaluated=daily)
+        state = msgspec.structs.replace(
+            state,
+            enabled=evaluation.enabled,
+            observed=evaluation.observed,
+            cells=_by_symbol(evaluation.cells),
+            evaluated=daily,
+        )
     if forecasts.returns and settings.allocation.method != "score":
         newest = {one.symbol: one.daily for one in forecasts.returns}
         state = msgspec.structs.replace(state, returns=newest)
     return state if state.first_slice else msgspec.structs.replace(state, first_slice=forecasts.ts)
+
+
+def _by_symbol(cells: Sequence[EdgeMeasured]) -> dict[str, dict[Regime, tuple[int, ...]]]:
+    """Put research's cells in the form of a profile, in order."""
+    found: dict[str, dict[Regime, tuple[int, ...]]] = {}
+    for cell in sorted(cells, key=lambda one: (one.symbol, one.regime, one.bucket)):
+        profile = found.setdefault(cell.symbol, {})
+        regime: Regime = cell.regime  # type: ignore[assignment]
+        profile[regime] = (*profile.get(regime, ()), cell.bucket)
+    return found
+
+
+def _asset(symbol: str, state: SignalState, params: SignalParams) -> Asset:
+    """Return the asset as declared, or with research's cells for its profile."""
+    asset, cells = params.assets[symbol], state.cells.get(symbol)
+    return asset if cells is None else asset.model_copy(update={"profile": Profile(cells=cells)})
 
 
 def _divide(

@@ -22,6 +22,7 @@ from services.signals.settings import SignalSettings
 
 NO_BRACKET = Bracket()
 ONLY_LEAVE = "only leave the position"
+OBSERVED = "observation size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,20 @@ class Opinion:
     bracket: Bracket = NO_BRACKET
     size: float = 1.0
     """What its weight is multiplied by."""
+    size_why: str = ""
 
 
 def opinion(
-    ts: datetime, timeframe: str, f: Forecast, reading: Reading, asset: Asset, settings: SignalSettings
+    ts: datetime,
+    timeframe: str,
+    f: Forecast,
+    reading: Reading,
+    asset: Asset,
+    settings: SignalSettings,
+    *,
+    observation_size: float | None = None,
 ) -> Opinion:
-    """Ask everything about one forecast."""
+    """Ask everything about one forecast; ``observation_size`` is given for an asset that phases only observe."""
     leaning = lean(f, asset, reading.regime, settings)
     entry = Entry(ts, timeframe_of(timeframe), f, reading, asset, f.expected_return > 0.0)
     if settings.parts.rules and (leave := rules.leaves_before(entry)) is not None:
@@ -74,16 +83,22 @@ def opinion(
             side=side,
             explores=leaning.explores,
             bracket=found,
-            size=_size(asset),
+            size=_size(asset, observation_size),
+            size_why="its risk multiplier" if asset.role == "observation" or observation_size is None else OBSERVED,
         )
     if leaning.action == "SELL" and not leaning.explores:
         return _without(entry, leaning, "SELL", (*leaning.reasons, *refusals, ONLY_LEAVE))
     return _without(entry, leaning, "HOLD", (*refusals, *leaning.held_back))
 
 
-def _size(asset: Asset) -> float:
-    """Return an asset's risk multiplier; where it bounds the position (``max_position``), risk applies it there."""
-    return asset.risk_multiplier if asset.max_position is None else 1.0
+def _size(asset: Asset, observation_size: float | None) -> float:
+    """Return what an asset's weight is multiplied by.
+
+    Where the risk multiplier bounds the position (``max_position``), risk applies it there; an asset whose role is
+    observation declares that size already.
+    """
+    own = asset.risk_multiplier if asset.max_position is None else 1.0
+    return own if observation_size is None or asset.role == "observation" else own * observation_size
 
 
 def _without(

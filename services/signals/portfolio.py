@@ -55,7 +55,7 @@ def divide(
             notes[symbol] += _said(market, factors[symbol])
         if symbol in weights and one.size != 1.0:
             weights[symbol] *= one.size
-            notes[symbol] += (f"times {one.size:.2f}: its risk multiplier",)
+            notes[symbol] += (f"times {one.size:.2f}: {one.size_why}",)
     weights = {symbol: weight for symbol, weight in weights.items() if weight > ROUNDING}
     return Shares(weights, 1.0 - sum(weights.values()), notes)
 

@@ -75,4 +75,5 @@ def load_stage(folder: Path | None = None) -> SignalStage:
     """Read this service's configuration; raises ConfigError."""
     assets = load(AssetsConfig, ASSETS_FILE, folder)
     class_caps = {name: declared.max_weight for name, declared in assets.classes.items()}
-    return SignalStage(SignalParams(load(SignalSettings, "signals.yaml", folder), assets.assets, class_caps))
+    settings = load(SignalSettings, "signals.yaml", folder)
+    return SignalStage(SignalParams(settings, assets.assets, class_caps, assets.observation_size))

@@ -15,6 +15,7 @@ from decision_cases import HOUR, START, portfolio, position, target
 from services.contracts.messages import (
     CommandGiven,
     DayEvaluated,
+    EdgeMeasured,
     Fill,
     Missing,
     Position,
@@ -69,7 +70,7 @@ def events(of: World, rng: random.Random, slices: int) -> Iterator[RiskEvent]:
             tuple(rng.choices([*of.assets, "XXX"], k=rng.choice((1, 6, 40)))) for _ in range(rng.choice((0, 1, 3)))
         )
         wanted = TargetsSet(ts=ts, timeframe="1h", targets=targets, cash_weight=0.2, clusters=clusters)
-        yield RiskEvent(wanted, books, _evaluations(of, rng, ts), _commands(rng, ts))
+        yield RiskEvent(wanted, books, _evaluations(of, rng, ts), _commands(of, rng, ts))
         ids = [decision_id(ts, "risk", t.symbol) for t in targets if rng.random() < 0.3]
         ids += rng.choices(list(books.working) or [UUID(int=1)], k=rng.randint(0, 3))
 
@@ -163,10 +164,21 @@ def _evaluations(of: World, rng: random.Random, ts: datetime) -> tuple[DayEvalua
         return ()
     classes = sorted({asset.asset_class for asset in of.assets.values()})
     enabled = tuple(rng.sample(list(of.assets), k=rng.choice((0, 16, 32, 32))))
-    return (DayEvaluated(ts - HOUR, (), (), enabled, tuple(rng.sample(classes, k=rng.choice((0, 3, 6, 6)))), ()),)
+    active = tuple(rng.sample(classes, k=rng.choice((0, 3, 6, 6))))
+    observed = tuple(symbol for symbol in enabled if rng.random() < 0.3)
+    winding = tuple(symbol for symbol in of.assets if symbol not in enabled and rng.random() < 0.3)
+    research = [symbol for symbol, asset in of.assets.items() if asset.role == "research_only"]
+    cells = tuple(EdgeMeasured(symbol, "chop", 8, 900, 7.0) for symbol in research if rng.random() < 0.2)
+    word = DayEvaluated(ts - HOUR, (), (), enabled, active, (), observed=observed, winding=winding, cells=cells)
+    return (word,)
 
 
-def _commands(rng: random.Random, ts: datetime) -> tuple[CommandGiven, ...]:
+def _commands(of: World, rng: random.Random, ts: datetime) -> tuple[CommandGiven, ...]:
+    if rng.random() < 0.1:
+        kind: str = rng.choice(("block", "unblock"))
+        subject = rng.choice((*of.assets, "crypto", "stocks", *(("all",) if rng.random() < 0.3 else ())))
+        note = rng.choice(("stale_feed: no bar for 3 hours", "stale_feed: no bar for 5 hours", "slippage: 90 bps"))
+        return (CommandGiven(ts, decision_id(ts, "gateway", "flag"), kind, subject, "watchdog", note),)  # type: ignore[arg-type]
     names = rng.choices(("resume", "resume", "halt", "flatten", "enable"), k=rng.choice((0, 0, 0, 0, 1, 2)))
     return tuple(
         CommandGiven(ts, decision_id(ts, "gateway", str(n)), name, None, rng.choice(("ada", "ada", "file switch")))  # type: ignore[arg-type]

@@ -26,6 +26,10 @@ class Referee:
     def __init__(self, params: RiskParams, enabled: tuple[str, ...], classes: tuple[str, ...]) -> None:
         self.params, self.enabled, self.classes = params, set(enabled), set(classes)
         self.person = self.file = self.flatten = False
+        self.observed: set[str] = set()
+        self.winding: set[str] = set()
+        self.promoted: set[str] = set()
+        self.flags: set[tuple[str, str]] = set()
         self.day = ""
         self.spent: Counter[str] = Counter()
         self.entries: Counter[str] = Counter()
@@ -57,8 +61,15 @@ class Referee:
     def _before(self, event: RiskEvent) -> None:
         for word in event.evaluations:
             self.enabled, self.classes = set(word.enabled), set(word.classes)
+            self.observed, self.winding = set(word.observed), set(word.winding)
+            self.promoted = {cell.symbol for cell in word.cells}
         for command in event.commands:
-            if command.by == "file switch":
+            flag = (str(command.subject), command.note.split(":")[0])
+            if command.name == "block":
+                self.flags.add(flag)
+            elif command.name == "unblock":
+                self.flags.discard(flag)
+            elif command.by == "file switch":
                 self.file = command.name == "halt"
             elif command.name in ("halt", "flatten"):
                 self.person = True
@@ -106,7 +117,8 @@ class Referee:
             self.spent[order.symbol] += notional  # type: ignore[assignment]
             self.entries[order.symbol] += 1
             asset = self.params.assets[order.symbol]
-            assert asset.notional_per_day is None or self.spent[order.symbol] <= exact(asset.notional_per_day) + SLACK
+            of_day = asset.notional_per_day
+            assert of_day is None or self.spent[order.symbol] <= exact(of_day) * self._own(order) + SLACK
             assert self.entries[order.symbol] <= limits.max_entries_per_asset
             assert count < limits.max_entries_per_slice
             assert open_now + count < limits.max_open_orders
@@ -143,7 +155,8 @@ class Referee:
         assert symbol in self.enabled
         assert order.asset_class == asset.asset_class
         assert asset.asset_class in self.classes
-        assert asset.role != "research_only"
+        assert asset.role != "research_only" or symbol in self.promoted
+        assert not {subject for subject, _ in self.flags} & {symbol, asset.asset_class, "all"}
         assert symbol not in self.params.restricted
         assert ("long" if order.side == "buy" else "short") in asset.sides
         assert symbol not in books.stale
@@ -199,12 +212,14 @@ class Referee:
         slack = SLACK + exact(order.reference_price) * Fraction(1, 10**7)
         assert notional <= exact(limits.max_order_notional) + slack
         assert order.quantity <= limits.max_order_quantity
-        assert asset.notional_per_trade is None or notional <= exact(asset.notional_per_trade) + slack
+        assert (
+            asset.notional_per_trade is None or notional <= exact(asset.notional_per_trade) * self._own(order) + slack
+        )
         assert cash >= -slack
         assert heat <= equity * exact(limits.max_heat) + slack
         assert sum(exposure.values()) <= equity * exact(limits.max_leverage) + slack
         if asset.max_position is not None:
-            largest = exact(asset.max_position) * exact(asset.risk_multiplier)
+            largest = exact(asset.max_position) * exact(asset.risk_multiplier) * self._own(order)
             assert exposure[order.symbol] <= equity * largest + slack
         share = exact(self.params.class_weights[asset.asset_class])
         if len(self.classes) > 1:
@@ -216,6 +231,11 @@ class Referee:
                 together = sum(exposure.get(symbol, Fraction(0)) for symbol in set(cluster))
                 assert together <= equity * exact(limits.max_correlated) + slack
 
+    def _own(self, order: Order) -> Fraction:
+        """The share of its own limits that an observed asset has."""
+        whole = order.symbol not in self.observed or self.params.assets[order.symbol].role == "observation"
+        return Fraction(1) if whole else Fraction(1, 2)
+
     def _nothing_kept_in(self, event: RiskEvent, said: OrdersDecided, held: dict[str, Position]) -> None:
         """Whatever is to be left is left, and whatever is to be smaller is not refused."""
         made = {o.symbol: o for o in said.orders}
@@ -223,7 +243,8 @@ class Referee:
             expired = p.expires_at is not None and p.expires_at <= event.portfolio.ts
             weights = [t.weight for t in event.targets.targets if t.symbol == symbol and t.weight is not None]
             away = [w for w in weights if w == 0 or (math.isfinite(w) and (w > 0) != (p.quantity > 0))]
-            if expired or away:
+            sound = p.quantity.is_finite() and p.quantity != 0
+            if expired or away or (symbol in self.winding and sound):
                 assert made[symbol].reduce_only
                 assert made[symbol].quantity == abs(p.quantity)
         if event.portfolio.equity.is_finite() and event.portfolio.cash.is_finite():

@@ -58,7 +58,7 @@ def test_of_a_hundred_thousand_wishes_none_slips_past_and_none_is_an_exception(
     expected = {
         "symbol_known", "figures", "direction", "stop_side", "take_side", "asset_enabled", "class_active",
         "declared_class", "role", "restricted", "side", "halt", "books", "fresh_data", "sources_disagree",
-        "price_collar", "model_age", "duplicate", "waiting", "cooldown",
+        "price_collar", "model_age", "duplicate", "waiting", "cooldown", "system_flags",
     }  # fmt: skip
     assert expected <= seen.keys(), expected - seen.keys()
 
@@ -90,7 +90,7 @@ def many_runs(count: int) -> None:
 
 
 SEEN_BY_THE_REFEREE = (
-    "enabled", "class_active", "declared_class", "research_only", "restricted", "side_allowed", "not_halted",
+    "enabled", "class_active", "declared_class", "research_only", "restricted", "no_flag", "side_allowed", "not_halted",
     "fresh_data", "sources_agree", "price_collar", "model_age", "none_waiting", "cooled_down", "per_trade",
     "class_weight", "correlated", "leverage", "heat", "cash", "position_cap",
 )  # fmt: skip
