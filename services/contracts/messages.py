@@ -192,6 +192,8 @@ class Target(Struct, frozen=True, omit_defaults=True):
     usual_volatility: float | None = None
     trained_at: Time | None = None
     """When the oldest model in its forecast came into use."""
+    explores: bool = False
+    """Below its threshold, for the record's sake (ADR 23): no part of live trading unless its owner says so."""
 
 
 class TargetsSet(Message, frozen=True, omit_defaults=True):
@@ -246,6 +248,8 @@ class Order(Struct, frozen=True):
     """Fraction behind the best price since: on an entry its position's stop follows, on a reducing stop its trigger."""
     checks: tuple[LimitCheck, ...] = ()
     """The whole table of risk as it stood, for entries; reductions are asked nothing."""
+    explores: bool = False
+    """As in :class:`Target`."""
 
 
 class Refused(Struct, frozen=True):

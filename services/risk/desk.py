@@ -133,6 +133,7 @@ def _approve(desk: Desk, p: Proposal, judged: Judged, checks: tuple[LimitCheck, 
         notes=notes,
         valid_until=_valid_until(desk, declared),
         checks=checks,
+        explores=target.explores,
     )
     desk.orders[symbol] = order
     heat = money(notional * p.distance)

@@ -174,4 +174,5 @@ def _target(
         volatility=reading.volatility,
         usual_volatility=reading.usual_volatility,
         trained_at=f.trained_at,
+        explores=one.explores,
     )

@@ -20,9 +20,6 @@ from services.execution.brokers.protocol import Instrument
 from services.execution.live.state import Account, DeskOrder, Followed, Led, Mandate, order_id
 from services.execution.live.steps import floor_to
 
-EXPLORES = "explores"
-"""How the notes of paper's exploring orders begin (ADR 23): no part of live trading unless the file says so."""
-
 
 @dataclass(frozen=True, slots=True)
 class Slice:
@@ -148,7 +145,7 @@ def _objection(market: Market, order: Order, decided: OrdersDecided, desk: Situa
         return f"decided {desk.now - decided.ts} ago: too old to enter"
     if order.kind != "market":
         return f"paper rests a {order.kind} order; only market entries are mirrored"
-    if not desk.mirror_exploration and any(note.startswith(EXPLORES) for note in order.notes):
+    if not desk.mirror_exploration and order.explores:
         return "paper explores; that is no part of live trading"
     if order.symbol in desk.busy:
         return "an order of before is still under way"

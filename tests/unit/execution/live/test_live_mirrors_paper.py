@@ -87,7 +87,7 @@ def test_an_increase_fills_up_to_the_limit_of_the_position_only() -> None:
 
 
 def test_every_refused_entry_says_why() -> None:
-    explores = msgspec.structs.replace(ENTRY, notes=("explores on paper: expects 0.01 %",))
+    explores = msgspec.structs.replace(ENTRY, explores=True)
     assert "paper explores" in refusal(explores)
     assert after(explores, desk=changed(mirror_exploration=True)).orders
     assert "too old" in refusal(ENTRY, changed(now=START + timedelta(minutes=11)))
