@@ -36,6 +36,7 @@ from services.domain.regimes import REGIMES
 from services.execution.book import Book, open_book
 from services.execution.decide import Settle, settle
 from services.phases import decide as phases
+from services.research import nightly
 from services.research.parameters import Parameters, load_parameters
 from services.risk.decide import decide as decide_orders
 from services.risk.state import RiskEvent, RiskState
@@ -335,7 +336,7 @@ def run(
     enabled: tuple[str, ...] | None = None,
 ) -> Iterator[Step]:
     """Run the whole decision path in lock-step, as the services do, and show every step."""
-    judging = phases.start(given.phases)
+    judging, researching = phases.start(given.phases), nightly.start(given.research)
     allowed = judging.enabled if enabled is None else enabled
     signalling, book = SignalState(enabled=allowed), open_book(given.starting_cash)
     risking = RiskState(enabled=allowed, classes=phases.active_classes(judging, given.phases))
@@ -348,9 +349,11 @@ def run(
         event = RiskEvent(targets, settled, fresh, commands(closed.ts))
         risking, orders = decide_orders(risking, event, given.risk)
         day.append(settled)
+        researching = nightly.observe(researching, forecasts, given.research)
         fresh = ()
         if phases.ends_day(closed.ts):
-            judging, verdict = phases.on_day(judging, phases.DayEnded(tuple(day), CONFIGURED), given.phases)
+            researching, research = nightly.word(researching, closed.ts, given.research)
+            judging, verdict = phases.on_day(judging, phases.DayEnded(tuple(day), CONFIGURED, research), given.phases)
             fresh, day = (verdict.message,), []
         yield Step(closed, book, settled, targets, orders, risking, fresh[0] if fresh else None)
 

@@ -58,7 +58,7 @@ def diagnose(facts: FeedFacts) -> Diagnosis:
     reasons: list[str] = []
     if facts.renamed_to is not None:
         reasons.append(f"renamed {facts.renamed_to}")
-    if facts.role == "research_only":
+    if facts.role == "research_only" or (facts.renamed_to is not None and not fit):  # its gate asks for a fresh feed
         reasons.append("research only")
         fit = False
     if not facts.sources:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from services.contracts.messages import Activation, Readiness, encode
+from services.contracts.messages import Activation, encode
 
 GENESIS = "0" * 64
 
 
 class LogEntry(msgspec.Struct, frozen=True):
-    """One row of ``phase_activation_log``; ``evidence`` is the readiness as JSON text at that moment."""
+    """One row of ``phase_activation_log``; ``evidence`` is what it rests on, as JSON text."""
 
     seq: int
     ts: datetime
@@ -23,8 +23,10 @@ class LogEntry(msgspec.Struct, frozen=True):
     hash: str
 
 
-def chained(seq: int, ts: datetime, activation: Activation, evidence: Readiness | None, previous_hash: str) -> LogEntry:
-    """Make the next row of the chain."""
+def chained(
+    seq: int, ts: datetime, activation: Activation, evidence: msgspec.Struct | None, previous_hash: str
+) -> LogEntry:
+    """Make the next row of the chain; ``evidence`` is what the change rests on (a Readiness, research's word)."""
     text = encode(evidence).decode() if evidence is not None else "{}"
     return LogEntry(seq, ts, activation, text, previous_hash, entry_hash(seq, ts, activation, text, previous_hash))
 

@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.random import default_rng
 
 from services.contracts.messages import Evidence as Level
 from services.domain.candles import Values
-from services.domain.sharpe import moments, probabilistic_sharpe
-from services.phases.record import Record, summarise
+from services.domain.sharpe import probabilistic_sharpe
+from services.phases.measures import OF_THE_RECORD
+from services.phases.record import Record
 from services.phases.settings import Bar, EvidenceSettings, Rule
+from services.phases.summary import summarise
 
 RESAMPLES = 1_000
 SEED = 20_120_714
 BOUND = 0.05
 LEVELS: tuple[Level, ...] = ("weak", "fair", "strong")
-ABOUT_RECORDS = frozenset({"profitable_days", "sharpe_ratio", "max_drawdown", "win_rate", "profit_factor", "trades"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +39,18 @@ class Evidence:
 
 def scopes(rules: tuple[Rule, ...]) -> tuple[str, ...]:
     """Return the records that a gate asks about: asset classes and symbols, each once."""
-    return tuple(dict.fromkeys(rule.scope for rule in rules if rule.metric in ABOUT_RECORDS))
+    return tuple(dict.fromkeys(rule.scope for rule in rules if rule.metric in OF_THE_RECORD))
 
 
 def assess(record: Record, scope: str, settings: EvidenceSettings) -> Evidence:
     """Judge an asset class's or a symbol's newest days; closed round trips give the profit factor."""
     summary = summarise(record, scope, settings.window_days)
-    found = moments(np.asarray(summary.returns, dtype=np.float64))
+    found = summary.moments
     return judge(
-        days=sum(r != 0.0 for r in summary.returns),
+        days=summary.active_days,
         trades=summary.trades,
         sharpe_probability=None if found is None else probabilistic_sharpe(found),
-        profit_factor_low=profit_factor_low(*_closed(record, scope, settings.window_days)),
+        profit_factor_low=profit_factor_low(*summary.closed_by_day),
         settings=settings,
     )
 
@@ -87,29 +89,12 @@ def profit_factor_low(profits: Values, losses: Values) -> float | None:
 
 @lru_cache(maxsize=4)
 def _table(days: int) -> Values:
-    return np.random.default_rng(SEED).poisson(1.0, (days, RESAMPLES)).astype(np.float64)
+    return default_rng(SEED).poisson(1.0, (days, RESAMPLES)).astype(np.float64)
 
 
 def _weights(days: int) -> Values:
     """Return each day's weight in each resample, (days, RESAMPLES); a longer table begins with the shorter one."""
     return _table(max(512, 1 << (days - 1).bit_length()))[:days]
-
-
-def _closed(record: Record, scope: str, window_days: int) -> tuple[Values, Values]:
-    """Return profits and losses of the round trips closed on each day that closed one."""
-    closed: dict[str, list[float]] = {}
-    days = list(record.start_equity)[-window_days:]
-    for symbol, kept in record.symbols.items():
-        if scope not in (symbol, kept.asset_class):
-            continue
-        for day in days:
-            entry = kept.days.get(day)
-            if entry is not None and entry.trades:
-                row = closed.setdefault(day, [0.0, 0.0])
-                row[0] += float(entry.gross_profit)
-                row[1] += float(entry.gross_loss)
-    table = np.array([closed[day] for day in days if day in closed], dtype=np.float64).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
 
 
 def _short(days: int, trades: int, chance: float | None, low: float | None, bar: Bar) -> list[str]:

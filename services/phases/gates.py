@@ -1,12 +1,14 @@
-"""Evaluate gates: each requirement with threshold, current value, met, and what is missing in words. Pure."""
+"""Evaluate gates and floors: each requirement with threshold, current value, sample, and what is missing. Pure."""
 
 import math
 import operator
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 from services.contracts.messages import Requirement
-from services.phases.record import Record, Summary, summarise
+from services.phases.facts import Facts
+from services.phases.measures import Asked, Comparison, Measured, asked, measure
 from services.phases.settings import Rule
+from services.phases.wording import missing
 
 COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -15,76 +17,60 @@ COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     "is": operator.eq,
 }
-
-METRICS: Mapping[str, Callable[[Summary], float | None]] = {
-    "profitable_days": lambda s: s.profitable_days,
-    "sharpe_ratio": lambda s: s.sharpe_ratio,
-    "max_drawdown": lambda s: s.max_drawdown if s.days else None,
-    "win_rate": lambda s: s.win_rate,
-    "profit_factor": lambda s: math.inf if s.gross_profit > 0 and s.gross_loss == 0 else s.profit_factor,
-    "trades": lambda s: s.trades,
-}
-
-PERCENT = frozenset({"max_drawdown", "win_rate"})
+BOUND_PLACES = 6
+"""An interval's ends claim no more; so every machine writes the same ones into the log."""
+OPPOSITE: Mapping[Comparison, Comparison] = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "is": "is"}
 
 
 def evaluate(
-    rules: tuple[Rule, ...],
-    record: Record,
-    *,
-    active_phases: Collection[str],
-    configured: Mapping[str, bool],
-    sources: Mapping[str, tuple[str, ...]],
+    rules: tuple[Rule, ...], facts: Facts, *, subject: str | None = None, since: str | None = None
 ) -> tuple[Requirement, ...]:
-    """Evaluate all rules. ``configured`` says by class whether a source is there, ``sources`` which would do."""
-    return tuple(_one(rule, record, active_phases, configured, sources) for rule in rules)
+    """Evaluate a gate's rules, in their order.
+
+    ``subject`` is what the scope ``self`` stands for. Of the record, only days from ``since`` (ISO) on count.
+    """
+    return tuple(_one(asked(rule, subject), facts, since) for rule in rules)
 
 
-def _one(
-    rule: Rule,
-    record: Record,
-    active_phases: Collection[str],
-    configured: Mapping[str, bool],
-    sources: Mapping[str, tuple[str, ...]],
-) -> Requirement:
-    summary: Summary | None = None
-    current: float | None
-    if rule.metric == "source_configured":
-        current = float(configured.get(rule.scope, False))
-    elif rule.metric == "phase_active":
-        current = float(rule.scope in active_phases)
-    else:
-        summary = summarise(record, rule.scope, rule.window_days)
-        current = METRICS[rule.metric](summary)
-    met = current is not None and COMPARE[rule.comparison](current, rule.threshold)
+def broken(rules: tuple[Rule, ...], facts: Facts, *, subject: str, since: str | None = None) -> tuple[Requirement, ...]:
+    """Return the floors that are broken now, each as the requirement that is not met: the opposite of its rule.
+
+    What is not known, and what too few trades stand behind, breaks no floor.
+    """
+    found = []
+    for rule in (asked(rule, subject) for rule in rules):
+        seen = measure(rule, facts, since)
+        if seen.current is None or seen.too_few or not COMPARE[rule.comparison](seen.current, rule.threshold):
+            continue
+        upheld = rule._replace(comparison=OPPOSITE[rule.comparison])
+        found.append(_requirement(upheld, seen, False, missing(upheld, seen, facts), since))
+    return tuple(found)
+
+
+def _one(rule: Asked, facts: Facts, since: str | None) -> Requirement:
+    seen = measure(rule, facts, since)
+    met = seen.current is not None and not seen.too_few and COMPARE[rule.comparison](seen.current, rule.threshold)
+    return _requirement(rule, seen, met, None if met else missing(rule, seen, facts), since)
+
+
+def _requirement(rule: Asked, seen: Measured, met: bool, words: str | None, since: str | None) -> Requirement:
     return Requirement(
-        name=_name(rule),
+        name=_name(rule, since if seen.summary is not None else None),
         comparison=rule.comparison,
         threshold=rule.threshold,
-        current=current if current is not None and math.isfinite(current) else None,  # JSON has no infinity
+        current=seen.current if seen.current is not None and math.isfinite(seen.current) else None,  # as JSON has it
         met=met,
-        missing=None if met else _missing(rule, current, summary, sources),
+        missing=words,
+        n=seen.n,
+        low=_bound(seen.low),
+        high=_bound(seen.high),
     )
 
 
-def _name(rule: Rule) -> str:
+def _name(rule: Asked, since: str | None) -> str:
     window = f", last {rule.window_days} d" if rule.window_days else ""
-    return f"{rule.metric} ({rule.scope}{window})"
+    return f"{rule.metric} ({rule.scope}{window}{f', since {since}' if since else ''})"
 
 
-def _missing(rule: Rule, current: float | None, summary: Summary | None, sources: Mapping[str, tuple[str, ...]]) -> str:
-    if rule.metric == "source_configured":
-        known = ", ".join(sources.get(rule.scope, ())) or "none is declared"
-        return f"no source for {rule.scope} is configured ({known})"
-    if rule.metric == "phase_active":
-        return f"{rule.scope} is not active"
-    if current is None:
-        days = summary.days if summary else 0
-        return f"not defined yet: {summary.trades if summary else 0} trades in {days} days"
-    if rule.metric in ("profitable_days", "trades"):
-        short = rule.threshold - current
-        lacking = math.floor(short) + 1 if rule.comparison == ">" else math.ceil(short)
-        noun = "profitable days" if rule.metric == "profitable_days" else "trades"
-        return f"{lacking} more {noun if lacking != 1 else noun[:-1]}"
-    form = "{:.1%}" if rule.metric in PERCENT else "{:.2f}"
-    return f"is {form.format(current)}, must be {rule.comparison} {form.format(rule.threshold)}"
+def _bound(value: float | None) -> float | None:
+    return None if value is None else round(value, BOUND_PLACES)

@@ -1,7 +1,7 @@
 """All SQL of phases."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import datetime
 from typing import Any
 
 from services.contracts.messages import Activation, DayEvaluated, encode
@@ -9,9 +9,9 @@ from services.domain.assets import AssetsConfig
 from services.kernel.database import Connection
 from services.phases.chain import LogEntry
 from services.phases.decide import PhasesParams, start
-from services.phases.record import Record, summarise
 
-# Declared facts follow the configuration; what has been activated or enabled stays as it is.
+# Declared facts follow the configuration; what has been activated or enabled stays as it is. So does the tier, which
+# research may have changed: each evaluation writes the one that holds.
 SEED_CLASS = """
 insert into asset_class_config (phase, asset_class, phase_order, active, min_capital, max_capital, max_weight)
 values ($1, $2, $3, $4, $5, $6, $7)
@@ -20,10 +20,10 @@ on conflict (phase) do update set asset_class = excluded.asset_class, phase_orde
 """
 
 SEED_ASSET = """
-insert into asset_registry (symbol, asset_class, phase, name, collecting, trading_enabled, tier, role, config)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::json)
+insert into asset_registry (symbol, asset_class, phase, name, collecting, trading_enabled, level, tier, role, config)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::json)
 on conflict (symbol) do update set asset_class = excluded.asset_class, phase = excluded.phase, name = excluded.name,
-    tier = excluded.tier, role = excluded.role, config = excluded.config
+    role = excluded.role, config = excluded.config
 """
 
 CONFIGURED = "select source from data_source_registry where configured"
@@ -31,10 +31,21 @@ CONFIGURED = "select source from data_source_registry where configured"
 ACTIVE = "update asset_class_config set active = true, activated_at = $2 where phase = $1 and not active"
 # Ingestion collects a phase's assets from now on; what it collects already (all crypto) stays.
 COLLECTED = "update asset_registry set collecting = true, updated_at = now() where phase = $1 and not collecting"
-ENABLED = """
-update asset_registry set trading_enabled = symbol = any($1::text[]), updated_at = now()
-where trading_enabled is distinct from (symbol = any($1::text[]))
+DEMOTED = "update asset_class_config set active = false where phase = $1 and active"
+STANDS = """
+update asset_registry set level = $2, trading_enabled = $2 <> 'off', live_enabled = $3, level_since = $4,
+    waits_for = $5, tier = $6, updated_at = now()
+where symbol = $1 and (level, trading_enabled, live_enabled, level_since, waits_for, tier)
+    is distinct from ($2, $2 <> 'off', $3, $4, $5, $6::smallint)
 """
+
+ROLLOUT = """
+insert into rollout_log (ts, symbol, asset_class, level, tier, live, step, ready, evidence, why, requirements)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::json)
+on conflict (symbol, ts) do nothing
+"""
+
+AUDITS = "select distinct on (symbol) symbol, ready from live_audits where ts > $1 order by symbol, ts desc"
 
 LOG = """
 insert into phase_activation_log (seq, id, ts, subject, change, given_by, note, forced, evidence, previous_hash, hash)
@@ -53,13 +64,6 @@ values ($1, $2, $3, $4, $5, $6::text::json)
 on conflict (phase, ts) do nothing
 """
 
-PERFORMANCE = """
-insert into asset_performance (day, symbol, asset_class, trades, wins, pnl, fees, slippage, trades_to_date,
-    win_rate_to_date, pnl_to_date, fees_to_date, profit_factor_to_date, sharpe_to_date, max_drawdown_to_date, exposure)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-on conflict (day, symbol) do nothing
-"""
-
 COMMAND = "update commands set status = $2, outcome = $3 where id = $1 and status = 'pending'"
 
 
@@ -76,7 +80,8 @@ async def seed(conn: Connection, params: PhasesParams) -> None:
     for symbol, asset in params.assets.assets.items():
         await conn.execute(
             SEED_ASSET, symbol, asset.asset_class, params.assets.phase_of(symbol), asset.name,
-            asset.asset_class in crypto, symbol in begun.enabled, asset.tier, asset.role, asset.model_dump_json(),
+            asset.asset_class in crypto, symbol in begun.enabled, begun.level(symbol), asset.tier, asset.role,
+            asset.model_dump_json(),
         )  # fmt: skip
 
 
@@ -86,8 +91,13 @@ async def configured_classes(conn: Connection, assets: AssetsConfig) -> dict[str
     return {name: any(source in sources for source in c.sources) for name, c in assets.classes.items()}
 
 
+async def ready_audits(conn: Connection, since: datetime) -> dict[str, bool]:
+    """Say by symbol whether its newest audit for live says ready; those from ``since`` or before are too old."""
+    return {row[0]: row[1] for row in await conn.fetch(AUDITS, since)}
+
+
 async def save_evaluation(conn: Connection, message: DayEvaluated, log: tuple[LogEntry, ...]) -> None:
-    """Store readiness, the audit log and what is active and enabled now."""
+    """Store readiness, standings, the audit log and what is active and enabled now."""
     await conn.executemany(
         READINESS,
         [
@@ -104,22 +114,25 @@ async def save_evaluation(conn: Connection, message: DayEvaluated, log: tuple[Lo
         if a.change == "activated":
             await conn.execute(ACTIVE, a.subject, entry.ts)
             await conn.execute(COLLECTED, a.subject)
-    if log:
-        await conn.execute(ENABLED, list(message.enabled))
+        elif a.change == "demoted":
+            await conn.execute(DEMOTED, a.subject)
+    # A refused command changes no standing, and a flood of them shall not fill the log of standings.
+    if log or message.command_id is None:
+        await _save_standings(conn, message)
 
 
-async def save_performance(conn: Connection, record: Record, day: str) -> None:
-    """Store the day's line of each asset that has ever traded."""
-    rows: list[tuple[Any, ...]] = []
-    for symbol, kept in record.symbols.items():
-        today, whole = kept.days[day], summarise(record, symbol, None)
-        rows.append(
-            (date.fromisoformat(day), symbol, kept.asset_class, today.trades, today.wins, today.pnl, today.fees,
-             today.slippage, whole.trades, whole.win_rate, kept.worth, sum(d.fees for d in kept.days.values()),
-             whole.profit_factor, whole.sharpe_ratio, whole.max_drawdown, today.exposure)
-        )  # fmt: skip
-    if rows:
-        await conn.executemany(PERFORMANCE, rows)
+async def _save_standings(conn: Connection, message: DayEvaluated) -> None:
+    await conn.executemany(
+        STANDS, [(one.symbol, one.level, one.live, one.since, one.why, one.tier) for one in message.assets]
+    )
+    await conn.executemany(
+        ROLLOUT,
+        [
+            (message.ts, one.symbol, one.asset_class, one.level, one.tier, one.live, one.step, one.ready,
+             one.evidence, one.why, _json_list(one.requirements))
+            for one in message.assets
+        ],
+    )  # fmt: skip
 
 
 async def finish_command(conn: Connection, command_id: Any, refusal: str | None) -> None:

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from services.domain.performance import periods_per_year
 from services.inference.series import Flags, Floats, Ints
 from services.kernel.errors import ChloeError, DataError
-from services.phases.evidence import ABOUT_RECORDS, profit_factor_low
+from services.phases.evidence import profit_factor_low
+from services.phases.measures import OF_THE_RECORD
 from services.phases.service import load_params
 from services.phases.settings import Bar, PhasesSettings, Rule
 
@@ -131,7 +132,7 @@ def automatic(made: World, settings: PhasesSettings) -> Decided:
 
 def rules(settings: PhasesSettings) -> tuple[Rule, ...]:
     """Return the requirements about the record; sources and earlier phases are taken as given."""
-    return tuple(rule for rule in settings.phases[PHASE].requirements if rule.metric in ABOUT_RECORDS)
+    return tuple(rule for rule in settings.phases[PHASE].requirements if rule.metric in OF_THE_RECORD)
 
 
 def ready(made: World, asked: tuple[Rule, ...]) -> Flags:

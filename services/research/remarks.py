@@ -105,8 +105,8 @@ def _ended(
     text += f", {behind} days before the folder's newest bar"
     renamed = [one for one in declared if one.kind == "rename" and abs(one.date - report.last.date()).days <= 3]
     text += "".join(f"; renamed {one.to.partition('/')[0]} on {one.date}" for one in renamed)
-    role = assets.assets[report.symbol].role if report.symbol else "standard"
-    text += "; research only" if renamed and role == "research_only" else ""
+    gated = report.symbol is not None and assets.assets[report.symbol].tier is not None
+    text += "; research only" if renamed and gated else ""  # an asset's gate in rollout.yaml asks for a fresh feed
     return [text]
 
 

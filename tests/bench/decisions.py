@@ -18,6 +18,7 @@ from services.execution.decide import Settle, settle
 from services.inference import settings as inference_settings
 from services.ingestion.replay import read
 from services.kernel.config import load
+from services.phases.settings import Floors
 from services.research.backtest import backtest
 from services.research.history import forecasts, slices
 from services.research.parameters import Parameters, load_parameters
@@ -113,11 +114,12 @@ def all_open(parameters: Parameters) -> Parameters:
     assets = {s: one.model_copy(update={"enabled_with_phase": True}) for s, one in parameters.assets.assets.items()}
     ladder = parameters.phases.settings
     phases = {name: phase.model_copy(update={"requirements": ()}) for name, phase in ladder.phases.items()}
+    demotion = ladder.demotion.model_copy(update={"assets": Floors(), "phases": Floors()})
     return replace(
         parameters,
         phases=replace(
             parameters.phases,
-            settings=ladder.model_copy(update={"auto_activate": True, "phases": phases}),
+            settings=ladder.model_copy(update={"auto_activate": True, "phases": phases, "demotion": demotion}),
             assets=parameters.assets.model_copy(update={"assets": assets}),
         ),
         starting_cash=Decimal(1_000_000),  # enough for orders of a useful size through two years of costs

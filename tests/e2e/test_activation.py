@@ -32,13 +32,18 @@ SPAN = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 3, 11, tzinfo=UTC))
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """A ladder whose second step asks for a source only, so that a short run can take it."""
+    """A ladder whose second step asks for a source only, and an account that pays for it; a person takes the step."""
     folder = tmp_path / "config"
     shutil.copytree(ROOT / "config", folder)
     path = folder / "phases.yaml"
     content = yaml.safe_load(path.read_text())
     rules = content["phases"]["phase_1_stocks"]["requirements"]
     content["phases"]["phase_1_stocks"]["requirements"] = [r for r in rules if r["metric"] == "source_configured"]
+    content["auto_activate"] = False
+    path.write_text(yaml.safe_dump(content))
+    path = folder / "execution.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["paper"]["starting_cash"] = 5000
     path.write_text(yaml.safe_dump(content))
     return folder
 
@@ -105,10 +110,13 @@ def test_activation_reaches_risk_and_ingestion_without_a_restart(
     assert found["active"]
     assert {"crypto", "stocks"} <= set(found["risk"]["classes"])
     assert {"NVDA", "TSLA", "AMD"} <= set(found["risk"]["enabled"])
-    assert [e.activation.subject for e in found["log"]] == ["phase_1_stocks"]
+    activated = [e.activation.subject for e in found["log"] if e.activation.change == "activated"]
+    assert activated == ["phase_1_stocks"]
     assert first_broken(found["log"]) is None
     # What the clock takes into slices and what a live source asks for, both read anew each time.
     assert {"BTC/USDT", "NVDA", "TSLA", "AMD"} <= set(found["collecting"])
     assert "TQQQ" not in found["collecting"]
     enablement = json.loads((tmp_path / "reports" / "trading_enablement.json").read_text())
     assert "NVDA" in enablement["enabled"]
+    assert enablement["assets"]["NVDA"]["level"] == "full"
+    assert enablement["assets"]["LINK/USDT"]["why"].startswith("LINK/USDT is research-only")

@@ -7,35 +7,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.domain.money import money
 from services.kernel.errors import DataError
 from services.phases.evidence import assess
+from services.phases.facts import Facts
 from services.phases.gates import evaluate
-from services.phases.record import Day, Record, SymbolRecord
+from services.phases.record import Day, Record, SymbolRecord, units, with_day
 from services.phases.service import load_params
 from services.research import gate_simulation as simulation
 
 SETTINGS = load_params().settings
 RULES = simulation.rules(SETTINGS)
 FIRST_DAY = date(2024, 1, 1)
+ACCOUNT = 1_000_000
 
 
 def record_until(made: simulation.World, asset: int, day: int) -> Record:
-    """What phases would have recorded of a made-up asset by the end of a day."""
-    days = {
-        (FIRST_DAY + timedelta(days=n)).isoformat(): Day(
-            pnl=Decimal(repr(float(made.returns[asset, n]))), trades=int(made.trades[asset, n]),
-            wins=int(made.wins[asset, n]), gross_profit=Decimal(repr(float(made.profits[asset, n]))),
-            gross_loss=Decimal(repr(float(made.losses[asset, n]))),
-        )
-        for n in range(day + 1)
-    }  # fmt: skip
-    return Record(dict.fromkeys(days, Decimal(1)), Decimal(1), {"BTC/USDT": SymbolRecord("crypto", days=days)})
+    """What phases would have recorded of a made-up asset by the end of a day, on an account of a million."""
+    kept = SymbolRecord("crypto")
+    for n in range(day + 1):
+        won, lost = int(made.wins[asset, n]), int(made.trades[asset, n] - made.wins[asset, n])
+        results = [made.profits[asset, n] / max(won, 1)] * won + [-made.losses[asset, n] / max(lost, 1)] * lost
+        closed = [("chop", 0, money(float(result) * ACCOUNT), False) for result in results]
+        kept = with_day(kept, n, Day(pnl=money(float(made.returns[asset, n]) * ACCOUNT)), closed)
+    days = tuple((FIRST_DAY + timedelta(days=n)).isoformat() for n in range(day + 1))
+    return Record(days, (units(Decimal(ACCOUNT)),) * len(days), Decimal(ACCOUNT), {"BTC/USDT": kept})
 
 
 def gate_says(made: simulation.World, asset: int, day: int) -> tuple[bool, bool]:
     """Whether the services' own functions find the asset ready, and the evidence strong."""
     record = record_until(made, asset, day)
-    lines = evaluate(RULES, record, active_phases=(), configured={}, sources={})
+    lines = evaluate(RULES, Facts(record))
     return all(line.met for line in lines), assess(record, "crypto", SETTINGS.evidence).level == "strong"
 
 

@@ -62,7 +62,7 @@ def decided(held: RiskState, books: PortfolioSettled, *wanted: Target, params: R
         ("asset_enabled", state(enabled=(ETH,)), target(BTC, "BUY", 0.3), portfolio("2500")),
         ("class_active", state(), target("NVDA", "BUY", 0.3), portfolio("2500")),
         ("class_active", state(classes=()), target(BTC, "BUY", 0.3), portfolio("2500")),
-        ("role", state(), target("MATIC/USDT", "BUY", 0.3), portfolio("2500")),
+        ("role", state(), target("BNB/USDT", "BUY", 0.3), portfolio("2500")),
         ("role", state(), target("LINK/USDT", "BUY", 0.3), portfolio("2500")),
         ("side", state(), target(BTC, "SELL", -0.3), portfolio("2500")),
         ("halt", state(halted="halted by ada"), target(BTC, "BUY", 0.3), portfolio("2500")),
