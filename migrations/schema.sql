@@ -61,13 +61,13 @@ CREATE TABLE public.asset_performance (
 
 COMMENT ON TABLE public.asset_performance IS 'Per asset and day: trades, wins, result after costs, and the same to date.';
 
-COMMENT ON COLUMN public.asset_performance.pnl IS 'Result of the day''s closed trades in account currency, after fees.';
+COMMENT ON COLUMN public.asset_performance.pnl IS 'Change of what the asset is worth to the account over the day, after all costs.';
 
 COMMENT ON COLUMN public.asset_performance.win_rate_to_date IS 'Share of closed trades with a gain, 0.5 is 50 %.';
 
 COMMENT ON COLUMN public.asset_performance.max_drawdown_to_date IS 'Largest fall from a peak, 0.1 is 10 %.';
 
-COMMENT ON COLUMN public.asset_performance.exposure IS 'Share of equity held in the asset at the day''s end, 0.1 is 10 %.';
+COMMENT ON COLUMN public.asset_performance.exposure IS 'Mean share of equity held in the asset over the day''s slices, 0.1 is 10 %.';
 
 COMMENT ON COLUMN public.asset_performance.sortino_to_date IS 'Annualised, of daily returns on the account; null while undefined.';
 
@@ -629,6 +629,33 @@ COMMENT ON COLUMN public.model_registry.note IS 'Why it stands so, with the figu
 
 COMMENT ON COLUMN public.model_registry.changed_at IS 'When its standing last changed; inference reads the registry again then.';
 
+CREATE TABLE public.notifications (
+    seq bigint NOT NULL,
+    key text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    title text NOT NULL,
+    text text NOT NULL,
+    subject text NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    told_at timestamp with time zone,
+    given_up boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE public.notifications IS 'What people are told, once and in this order: changes of what may trade, flags, halts.';
+
+COMMENT ON COLUMN public.notifications.key IS 'What it is about: the same happening never makes a second one.';
+
+COMMENT ON COLUMN public.notifications.given_up IS 'True when its tries were used up; it stands in the log all the same.';
+
+ALTER TABLE public.notifications ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.notifications_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.options_flow (
     ts timestamp with time zone NOT NULL,
     available_at timestamp with time zone NOT NULL,
@@ -1039,10 +1066,14 @@ CREATE TABLE public.system_flags (
     raised_at timestamp with time zone NOT NULL,
     cleared_at timestamp with time zone,
     acknowledged_by text,
+    acknowledged_at timestamp with time zone,
+    note text DEFAULT ''::text NOT NULL,
     CONSTRAINT system_flags_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text])))
 );
 
 COMMENT ON TABLE public.system_flags IS 'Conditions that a person should see or that block trading; open while cleared_at is null.';
+
+COMMENT ON COLUMN public.system_flags.note IS 'What the person who acknowledged it had to say.';
 
 CREATE TABLE public.trades (
     id uuid NOT NULL,
@@ -1155,6 +1186,12 @@ ALTER TABLE ONLY public.live_report
 ALTER TABLE ONLY public.model_registry
     ADD CONSTRAINT model_registry_pkey PRIMARY KEY (symbol, model, version);
 
+ALTER TABLE ONLY public.notifications
+    ADD CONSTRAINT notifications_key_key UNIQUE (key);
+
+ALTER TABLE ONLY public.notifications
+    ADD CONSTRAINT notifications_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY public.options_flow
     ADD CONSTRAINT options_flow_contract_rule_source_ts_key UNIQUE (contract, rule, source, ts);
 
@@ -1253,9 +1290,13 @@ CREATE INDEX live_orders_open ON public.live_orders USING btree (broker) WHERE (
 
 CREATE INDEX model_registry_valid ON public.model_registry USING btree (symbol, model, valid_from);
 
+CREATE INDEX notifications_waiting ON public.notifications USING btree (seq) WHERE ((told_at IS NULL) AND (NOT given_up));
+
 CREATE INDEX orders_ts ON public.orders USING btree (ts DESC);
 
 CREATE INDEX outbox_created ON public.outbox USING btree (created_at);
+
+CREATE INDEX risk_events_of_all ON public.risk_events USING btree (ts) WHERE (symbol IS NULL);
 
 CREATE INDEX risk_events_ts ON public.risk_events USING btree (ts DESC);
 
@@ -1264,6 +1305,8 @@ CREATE INDEX signals_ts ON public.signals USING btree (ts DESC);
 CREATE INDEX social_counts_until ON public.social_counts USING btree (source, until DESC);
 
 CREATE INDEX social_trending_ts ON public.social_trending USING btree (ts DESC, place);
+
+CREATE UNIQUE INDEX system_flags_open ON public.system_flags USING btree (name, COALESCE(subject, 'all'::text)) WHERE (cleared_at IS NULL);
 
 CREATE INDEX trades_closed ON public.trades USING btree (closed_at);
 
@@ -1377,6 +1420,9 @@ GRANT SELECT ON TABLE public.live_report TO chloe_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.model_registry TO chloe_service;
 GRANT SELECT ON TABLE public.model_registry TO chloe_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notifications TO chloe_service;
+GRANT SELECT ON TABLE public.notifications TO chloe_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.options_flow TO chloe_service;
 GRANT SELECT ON TABLE public.options_flow TO chloe_reader;

@@ -69,6 +69,32 @@ create table research_tiers (
 );
 
 alter table commands add column live boolean not null default false;
+
+-- One open row a name and subject, so that raising is safe to repeat and to race. What was raised twice before stays up
+-- once, as it was raised first.
+update system_flags f set cleared_at = f.raised_at
+where cleared_at is null and exists (
+    select from system_flags o where o.name = f.name and o.cleared_at is null
+        and coalesce(o.subject, 'all') = coalesce(f.subject, 'all') and (o.raised_at, o.id) < (f.raised_at, f.id)
+);
+create unique index system_flags_open on system_flags (name, coalesce(subject, 'all')) where cleared_at is null;
+alter table system_flags add column acknowledged_at timestamptz;
+alter table system_flags add column note text not null default '';
+
+create index risk_events_of_all on risk_events (ts) where symbol is null;
+
+create table notifications (
+    seq bigint generated always as identity primary key,
+    key text not null unique,
+    at timestamptz not null,
+    title text not null,
+    text text not null,
+    subject text not null,
+    tries integer not null default 0,
+    told_at timestamptz,
+    given_up boolean not null default false
+);
+create index notifications_waiting on notifications (seq) where told_at is null and not given_up;
 """
 
 COMMENTS = {
@@ -81,6 +107,12 @@ COMMENTS = {
     "column performance_by_cell.pnl": "Result of the closed trades in account currency, after fees and carry.",
     "column research_edges.q_value": "False discovery rate at which it would still be called an edge; null: not tested.",
     "column research_tiers.tier": "Null: too little is known to say.",
+    "table notifications": "What people are told, once and in this order: changes of what may trade, flags, halts.",
+    "column notifications.key": "What it is about: the same happening never makes a second one.",
+    "column notifications.given_up": "True when its tries were used up; it stands in the log all the same.",
+    "column system_flags.note": "What the person who acknowledged it had to say.",
+    "column asset_performance.pnl": "Change of what the asset is worth to the account over the day, after all costs.",
+    "column asset_performance.exposure": "Mean share of equity held in the asset over the day's slices, 0.1 is 10 %.",
     "column asset_performance.sortino_to_date": "Annualised, of daily returns on the account; null while undefined.",
 }
 
@@ -123,6 +155,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("drop view asset_performance_latest")
+    op.execute("drop table notifications")
+    op.execute("drop index risk_events_of_all")
+    op.execute("alter table system_flags drop column note, drop column acknowledged_at")
+    op.execute("drop index system_flags_open")
     op.execute("alter table commands drop column live")
     op.execute("drop table research_tiers")
     op.execute("alter table research_edges drop column q_value")

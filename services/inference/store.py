@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from services.contracts.messages import ForecastsMade, decision_id
+from services.contracts.messages import ForecastsMade
 from services.domain.candles import Timeframe, timeframe_of
 from services.domain.corporate_actions import DatedSplit, raw_splits
 from services.domain.correlations import Pair
@@ -17,6 +17,7 @@ from services.inference.decide import ScoreHistory
 from services.inference.drift import Drift
 from services.inference.registry import TrainedModel
 from services.inference.series import Candles, Floats
+from services.kernel import flags
 from services.kernel.database import Connection
 
 Splits = Mapping[str, Sequence[DatedSplit]]
@@ -123,15 +124,7 @@ from unnest($2::text[], $3::text[], $5::float8[]) as pairs (symbol, other, corre
 on conflict do nothing
 """
 
-RAISE_DRIFT = """
-insert into system_flags (id, name, subject, severity, blocks, detail, raised_at)
-select $1, 'model_drift', $2, 'warning', '', $3, $4
-where not exists (select from system_flags where name = 'model_drift' and subject = $2 and cleared_at is null)
-"""
-
-CLEAR_DRIFT = """
-update system_flags set cleared_at = $2 where name = 'model_drift' and subject = $1 and cleared_at is null
-"""
+DRIFT = "model_drift"
 
 
 async def load_candles(
@@ -235,9 +228,9 @@ async def save_drift(conn: Connection, drift: Mapping[str, Drift], now: datetime
     """Raise a flag for each asset whose features have drifted, and clear it for those that have come back."""
     for symbol, found in drift.items():
         if found.marked:
-            await conn.execute(RAISE_DRIFT, decision_id(now, "model_drift", symbol), symbol, str(found), now)
+            await flags.raise_flag(conn, DRIFT, symbol, severity="warning", blocks="", detail=str(found), now=now)
         else:
-            await conn.execute(CLEAR_DRIFT, symbol, now)
+            await flags.clear_flag(conn, DRIFT, symbol, now)
 
 
 async def registry_version(conn: Connection) -> tuple[int, datetime | None]:

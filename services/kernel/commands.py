@@ -20,7 +20,7 @@ REPLAY = "replay"
 Row = dict[str, Any]
 
 INSERT_COMMAND = """
-insert into commands (id, name, subject, given_by, note, forced) values ($1, $2, $3, $4, $5, $6)
+insert into commands (id, name, subject, given_by, note, forced, live) values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (id) do nothing
 returning *
 """
@@ -55,7 +55,7 @@ async def record(
     seq = await lock(conn, config_version) + 1
     mode, slice_ts = await platform_time(conn)
     given = make(command_time(mode, slice_ts, now, seq))
-    values = (given.id, given.name, given.subject, given.by, given.note, given.forced)
+    values = (given.id, given.name, given.subject, given.by, given.note, given.forced, given.live)
     row = await conn.fetchrow(INSERT_COMMAND, *values)
     if row is None:
         return None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from pydantic import ValidationError, field_validator
+from pydantic import SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.kernel.errors import ConfigError, StartRefused
@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     tokens_file: Path | None = None
     halt_file: Path = Path("var/HALT")
     """While it exists nothing is entered; its first line is the reason."""
+    notify_url: SecretStr | None = None
+    """Where people are told; whoever has it may write there."""
+    notify_url_file: Path | None = None
     http_host: str = "127.0.0.1"
     http_port: int = 9100
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -53,6 +56,12 @@ class Settings(BaseSettings):
     def redis(self) -> str:
         """Return the Redis URL with its password in place."""
         return _with_password("CHLOE_REDIS_URL", self.redis_url, self.redis_password_file)
+
+    def notify(self) -> str | None:
+        """Return where notifications are posted to; None where nobody has said."""
+        if self.notify_url_file is not None:
+            return read_secret(self.notify_url_file)
+        return (self.notify_url.get_secret_value().strip() or None) if self.notify_url is not None else None
 
 
 def from_environment() -> Settings:

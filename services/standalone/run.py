@@ -13,7 +13,6 @@ from typing import Any
 import uvicorn
 
 from services.domain.assets import ASSETS_FILE, AssetsConfig
-from services.domain.indicators import INDICATORS_FILE, IndicatorsConfig
 from services.gateway.api import create_app
 from services.gateway.settings import Info
 from services.gateway.tokens import Tokens, create_tokens_file
@@ -34,8 +33,9 @@ from services.standalone import servers, summary, training
 from services.standalone.platform import Platform, run_until
 from services.standalone.replay import Recorded, claim, deliver, read, wait_for_end
 from services.standalone.screen import Screen
+from services.standalone.watching import watch
 
-POOL_SIZE = 16
+POOL_SIZE = 20
 """Each stage and the source keep one connection for their lock; the API and the work of a round need more."""
 
 
@@ -125,6 +125,7 @@ async def _live(platform: Platform, assets: AssetsConfig, screen: Screen, wanted
         group.create_task(outlast("trainer", lambda: follow(platform.pool, classes, configured)))
         switch = partial(follow_switch, platform.pool, platform.redis, from_environment().halt_file, config_version())
         group.create_task(outlast("halt-file", switch))
+        group.create_task(watch(platform.pool, platform.redis))
 
 
 @contextlib.asynccontextmanager
@@ -140,7 +141,7 @@ async def _platform(wanted: Wanted, started: servers.Servers) -> AsyncIterator[P
 
 
 def _info() -> Info:
-    return Info(config_version=config_version(), indicators=load(IndicatorsConfig, INDICATORS_FILE))
+    return Info(config_version=config_version())
 
 
 @contextlib.asynccontextmanager

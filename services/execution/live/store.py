@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from services.contracts.messages import decision_id, encode
+from services.contracts.messages import encode
 from services.execution.brokers.protocol import BrokerCharge, BrokerFill
 from services.execution.live.keeping import Standing
 from services.execution.live.permission import LiveFacts, may_trade_live
@@ -23,7 +23,7 @@ from services.execution.live.state import (
     StoredCharge,
     StoredFill,
 )
-from services.kernel import database
+from services.kernel import database, flags
 from services.kernel.database import Connection
 
 STAGE = "live"
@@ -67,14 +67,6 @@ insert into live_accounts (broker, id, environment, currency, basis, opening_cas
 values ($1, $2, $3, $4, $5, $6, $7)
 """
 
-# A flag whose words change is closed and raised anew, so that each row says what was true while it was open.
-CLEAR = "update system_flags set cleared_at = $3 where name = $1 and subject = $2 and cleared_at is null"
-RAISE = """
-insert into system_flags (id, name, subject, severity, blocks, detail, raised_at)
-values ($1, $2, $3, 'critical', 'live', $4, $5)
-on conflict (id) do nothing
-"""
-
 ACCOUNTS = "select id, broker, environment, currency, basis, opening_cash, opened_at from live_accounts order by broker"
 MANDATES = """
 select symbol, broker, asset_class, wanted, stop_price, paper_order_id, made, tries, retry_at, detail from live_mandates
@@ -92,13 +84,16 @@ order by ts, id
 CHARGES = "select broker, id, kind, amount, ts as at, symbol from live_charges order by ts, id"
 FLAGS = "select name, subject, detail from system_flags where name = any($1::text[]) and cleared_at is null"
 
-# Flags that block entries and are not the desk's own, which it knows better than the table does.
+# Flags that block entries and are not the desk's own, which it knows better than the table does; one whose subject is
+# no asset and no class (a stage, ``all``) concerns every asset.
 STANDING = """
 select a.symbol, (select mode from run) as run_mode, c.active as phase_active, a.trading_enabled, a.live_enabled,
        u.ts as audit_at, coalesce(u.ready, false) as audit_ready,
        array(select f.name || ': ' || f.detail from system_flags f
              where f.cleared_at is null and f.blocks <> '' and f.name <> all($2::text[])
-             and (f.subject is null or f.subject = a.symbol) order by f.raised_at, f.name) as flags
+             and (f.subject is null or f.subject in (a.symbol, a.asset_class) or f.subject not in (
+                 select symbol from asset_registry union select asset_class from asset_registry
+             )) order by f.raised_at, f.name) as flags
 from asset_registry a join asset_class_config c using (phase)
 left join lateral (select ts, ready from live_audits where symbol = a.symbol order by ts desc limit 1) u on true
 where a.symbol = any($1::text[])
@@ -151,12 +146,12 @@ class PostgresStore:
                  for c in change.charges],
             )  # fmt: skip
             for flag in change.flags:
-                await conn.execute(CLEAR, flag.name, flag.subject, now)
-                if flag.detail is not None:
-                    name = f"{flag.subject}|{flag.detail}"
-                    await conn.execute(
-                        RAISE, decision_id(now, flag.name, name), flag.name, flag.subject, flag.detail, now
-                    )  # fmt: skip
+                if flag.detail is None:
+                    await flags.clear_flag(conn, flag.name, flag.subject, now)
+                else:
+                    await flags.change_flag(
+                        conn, flag.name, flag.subject, severity="critical", blocks="live", detail=flag.detail, now=now
+                    )
             if change.followed is not None:
                 await self._follow(conn, change.followed)
 
