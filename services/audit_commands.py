@@ -1,16 +1,23 @@
-"""What ``chloe audit verify`` does: check the hash chain of the audit log without a running platform."""
+"""What ``chloe audit`` does: audit an asset, or check the hash chain of the audit log without a running platform."""
 
 import asyncio
+import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
+import httpx
 import msgspec
 from rich.console import Console
 
-from services.commands import with_standalone
-from services.kernel.errors import DataError, StartRefused
+from services import audit_page
+from services.commands import ask_api, send_api, with_standalone
+from services.gateway.audit import routes as audit
+from services.gateway.audit.settings import load_params
+from services.kernel.errors import ConfigError, DataError, StartRefused
 from services.kernel.settings import from_environment
 from services.phases.chain import LogEntry
 from services.phases.chain_check import Head, read_lines, verify
@@ -24,6 +31,34 @@ class _Remembered(msgspec.Struct):
 
     log_seq: int
     log_hash: str
+
+
+def audit_asset(
+    url: str,
+    data: Path,
+    symbol: str,
+    *,
+    for_live: bool = False,
+    record: bool = False,
+    as_json: bool = False,
+    token: str | None = None,
+) -> None:
+    """Audit an asset through the API, or in the data folder where no API answers, and print it.
+
+    With ``record`` the outcome is stored as its audit for live; the newest one counts.
+    """
+    if record and not for_live:
+        raise ConfigError("--record stores an audit for live: give --for-live with it")
+    if not _answers(url):
+        answer = with_standalone(data, lambda conn: _in_the_folder(conn, symbol, record=record))
+    elif record:
+        answer = send_api(url, f"/assets/{quote(symbol)}/audit", "", token, data)
+    else:
+        answer = ask_api(url, f"/assets/{quote(symbol)}/audit")
+    if as_json:
+        print(json.dumps(answer, indent=2))  # noqa: T201
+        return
+    audit_page.show(Console(), answer, for_live=for_live)
 
 
 def verify_log(data: Path, file: Path | None) -> None:
@@ -53,6 +88,19 @@ async def read_chain(conn: Any) -> tuple[list[LogEntry], Head | None]:
     except msgspec.MsgspecError as error:
         raise DataError(f"stage_state: the phases stage's state cannot be read ({error})") from None
     return entries, Head(kept.log_seq, kept.log_hash)
+
+
+def _answers(url: str) -> bool:
+    try:
+        httpx.get(url.rstrip("/") + "/health", timeout=15, trust_env=False)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+async def _in_the_folder(conn: Any, symbol: str, *, record: bool) -> dict[str, Any]:
+    look = audit.record if record else audit.audit
+    return (await look(conn, symbol, load_params(), lambda: datetime.now(UTC))).model_dump(mode="json")
 
 
 def _from_file(file: Path) -> list[LogEntry]:

@@ -2,11 +2,10 @@
 
 import uvicorn
 
-from services.domain.indicators import INDICATORS_FILE, IndicatorsConfig
 from services.gateway.api import create_app
 from services.gateway.settings import GatewaySettings, Info, from_environment
 from services.gateway.tokens import load_tokens
-from services.kernel.config import config_version, load
+from services.kernel.config import config_version
 from services.kernel.database import connect_pool
 from services.kernel.process import main, serve_http
 from services.kernel.streams import connect
@@ -22,7 +21,6 @@ async def serve(settings: GatewaySettings) -> None:
         config_version=config_version(),
         allowed_hosts=settings.hosts(),
         require_read_token=settings.require_read_token,
-        indicators=load(IndicatorsConfig, INDICATORS_FILE),
     )
     redis = connect(settings.redis())
     try:

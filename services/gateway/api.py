@@ -11,8 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from services.gateway import changing, operations, reading, views
+from services.gateway import changing, flags, operations, reading, views
 from services.gateway.access import require
+from services.gateway.audit import routes as audit
 from services.gateway.commands import CommandDesk, KeyReuseError, Pause, utc_now
 from services.gateway.guard import OUTAGES, Guard
 from services.gateway.settings import Info
@@ -68,10 +69,14 @@ def create_app(
     read = [Depends(require(tokens, "read"))] if info.require_read_token else []
     app.include_router(operations.process_routes(pool, streams_redis, info))
     app.include_router(operations.metrics_routes(), dependencies=read)
+    # Before the routes of /assets/{symbol}, whose symbol may hold slashes too.
     app.include_router(
-        reading.routes(pool, info.indicators), dependencies=read, responses=changing.DENIED if read else {}
+        audit.routes(pool, info.audit, now), dependencies=read, responses=changing.DENIED if read else {}
     )
+    app.include_router(audit.recording_routes(pool, tokens, info.audit, now))
+    app.include_router(reading.routes(pool), dependencies=read, responses=changing.DENIED if read else {})
     app.include_router(changing.routes(pool, desk, tokens, info.wait_seconds))
+    app.include_router(flags.routes(pool, tokens, read))
     app.include_router(operations.console_routes())
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -3,6 +3,7 @@
 Taking a model back is none: it is one row of the registry, which inference reads again before its next batch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,8 +11,8 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.contracts.messages import CommandName
-from services.gateway import model_views, shown, store, views
+from services.contracts.messages import CommandName, Requirement
+from services.gateway import ladder, model_views, shown, store, views
 from services.gateway.access import Caller, require
 from services.gateway.commands import CommandDesk, Wish
 from services.gateway.reading import TEXT, PhasePath, SymbolPath, symbol_of
@@ -52,6 +53,11 @@ Key = Annotated[
 ModelPath = Annotated[str, Path(examples=["lightgbm"], max_length=80, pattern=TEXT)]
 Force = Annotated[bool, Query(description="Do it although it is not ready; needs a token of scope live and is logged")]
 
+Live = Annotated[
+    bool, Query(description="Its live phase, instead of its trading on paper; needs a token of scope live")
+]
+NoLive = Annotated[bool, Query(description="Only its live phase: it goes on trading on paper")]
+
 
 class Note(BaseModel):
     """Why, for the record."""
@@ -74,21 +80,27 @@ class Operations:
         if row is None:
             gate = await self._gate(phase)
             if gate["active"]:
-                return refused(f"{phase} is active already", gate)
+                return refused(f"{phase} is active already", shown.requirements(gate))
             if not gate["ready"] and not wish.forced:
-                return refused(shown.not_ready(gate), gate)
+                return refused(shown.not_ready(gate), shown.requirements(gate))
             row = await self.desk.give(wish)
-        return await self._answer(row, phase)
+        row = await self.desk.outcome(row, self.wait_seconds)
+        return refused_or_told(row, () if row["status"] != "refused" else shown.requirements(await self._gate(phase)))
 
     async def enable(self, symbol: str, wish: Wish) -> Response:
-        """Give the command unless the asset's phase is closed, and answer with what became of it."""
+        """Give the command unless no order can have its way, and answer with what became of it."""
         row = await self.desk.repeated(wish)
         if row is None:
-            asset = await self._asset(symbol)
+            asset = await self._standing(symbol)
             if wish.name == "enable" and not asset["phase_active"]:
-                return refused(f"its phase {asset['phase']} is not active", await self._gate(asset["phase"]))
+                gate = shown.requirements(await self._gate(asset["phase"]))
+                return refused(f"its phase {asset['phase']} is not active", gate)
+            if wish.name == "enable" and (reason := ladder.order_refused(asset)) is not None:
+                return refused(reason, ())
             row = await self.desk.give(wish)
-        return await self._answer(row, None)
+        row = await self.desk.outcome(row, self.wait_seconds)
+        enabling = row["status"] == "refused" and wish.name == "enable"
+        return refused_or_told(row, ladder.gate_of(await self._standing(symbol), live=wish.live) if enabling else ())
 
     async def roll_back(self, symbol: str, model: str, by: str, note: str) -> dict[str, Any]:
         """Take the version in use back, in a replay the one in use at its newest slice, and say who asked and why."""
@@ -117,15 +129,9 @@ class Operations:
             raise HTTPException(404, f"no phase {phase!r} is declared; GET /phases/readiness lists them")
         return rows[0]
 
-    async def _asset(self, symbol: str) -> store.Row:
+    async def _standing(self, symbol: str) -> store.Row:
         async with self.pool.acquire() as conn:
-            return (await store.assets(conn, symbol))[0]
-
-    async def _answer(self, row: store.Row, phase: str | None) -> Response:
-        row = await self.desk.outcome(row, self.wait_seconds)
-        if row["status"] == "refused":
-            return refused(row["outcome"], await self._gate(phase) if phase else None)
-        return told(row, 202 if row["status"] == "pending" else 200)
+            return (await ladder.read(conn, symbol))[1][0]
 
 
 def told(row: store.Row, status: int) -> Response:
@@ -135,13 +141,17 @@ def told(row: store.Row, status: int) -> Response:
     return Response(body, status, headers, "application/json")
 
 
-def refused(reason: str, gate: store.Row | None) -> Response:
+def refused(reason: str, gate: Sequence[Requirement]) -> Response:
     """Answer 409 with the reason and the gate."""
-    lines = [views.RequirementView.model_validate(r, from_attributes=True) for r in shown.requirements(gate or EMPTY)]
+    lines = [views.RequirementView.model_validate(line, from_attributes=True) for line in gate]
     return Response(views.NotReady(error=reason, requirements=lines).model_dump_json(), 409, None, "application/json")
 
 
-EMPTY: store.Row = {"requirements": None}
+def refused_or_told(row: store.Row, gate: Sequence[Requirement]) -> Response:
+    """Answer with what became of a command: done, still pending, or refused with its gate."""
+    if row["status"] == "refused":
+        return refused(row["outcome"], gate)
+    return told(row, 202 if row["status"] == "pending" else 200)
 
 
 def routes(pool: Connection, desk: CommandDesk, tokens: Tokens, wait_seconds: float) -> APIRouter:
@@ -170,18 +180,26 @@ def _add_phases(router: APIRouter, operations: Operations, operate: Any) -> None
 def _add_assets(router: APIRouter, operations: Operations, operate: Any) -> None:
     @router.post("/assets/{symbol:path}/enable", response_model=views.CommandView, responses=JUDGED, tags=["assets"])
     async def enable(
-        symbol: SymbolPath, body: Note | None = None, force: Force = False, key: Key = None, caller: Caller = operate
+        symbol: SymbolPath,
+        body: Note | None = None,
+        live: Live = False,
+        force: Force = False,
+        key: Key = None,
+        caller: Caller = operate,
     ) -> Any:
-        """Let an asset that has met its gate trade on paper."""
+        """Let an asset that has met its gate trade on paper; with ``live``, activate its live phase."""
         _may_force(force, caller)
+        _may_go_live(live, caller)
         known = await operations.symbol(symbol)
-        return await operations.enable(known, Wish("enable", known, caller.by, _text(body), force, key))
+        return await operations.enable(known, Wish("enable", known, caller.by, _text(body), force, key, live))
 
     @router.post("/assets/{symbol:path}/disable", response_model=views.CommandView, responses=JUDGED, tags=["assets"])
-    async def disable(symbol: SymbolPath, body: Note | None = None, key: Key = None, caller: Caller = operate) -> Any:
-        """Let an asset open nothing new; what it holds may be closed."""
+    async def disable(
+        symbol: SymbolPath, body: Note | None = None, live: NoLive = False, key: Key = None, caller: Caller = operate
+    ) -> Any:
+        """Let an asset open nothing new; what it holds may be closed. With ``live``, only its live phase ends."""
         known = await operations.symbol(symbol)
-        return await operations.enable(known, Wish("disable", known, caller.by, _text(body), False, key))
+        return await operations.enable(known, Wish("disable", known, caller.by, _text(body), False, key, live))
 
 
 def _add_models(router: APIRouter, operations: Operations, operate: Any) -> None:
@@ -221,3 +239,8 @@ def _text(body: Note | None) -> str:
 def _may_force(force: bool, caller: Caller) -> None:
     if force and not allows(caller.scope, "live"):
         raise HTTPException(403, "force=true needs a token of scope 'live'")
+
+
+def _may_go_live(live: bool, caller: Caller) -> None:
+    if live and not allows(caller.scope, "live"):
+        raise HTTPException(403, "live=true needs a token of scope 'live'")

@@ -40,6 +40,7 @@ class Wish:
     note: str = ""
     forced: bool = False
     key: str | None = None
+    live: bool = False
 
     def command_id(self) -> UUID:
         """Name the command: by its key if it has one."""
@@ -83,7 +84,7 @@ class CommandDesk:
         command_id = wish.command_id()
 
         def given(ts: datetime) -> CommandGiven:
-            return CommandGiven(ts, command_id, wish.name, wish.subject, wish.by, wish.note, wish.forced)
+            return CommandGiven(ts, command_id, wish.name, wish.subject, wish.by, wish.note, wish.forced, wish.live)
 
         async with self.pool.acquire() as conn, conn.transaction():
             recorded = await record(conn, given, self.now(), self.config_version)
@@ -121,6 +122,7 @@ class CommandDesk:
 
 
 def _same(row: dict[str, Any], wish: Wish) -> Row:
-    if (row["name"], row["subject"], row["forced"]) != (wish.name, wish.subject, wish.forced):
+    asked = (wish.name, wish.subject, wish.forced, wish.live)
+    if (row["name"], row["subject"], row["forced"], row["live"]) != asked:
         raise KeyReuseError("this Idempotency-Key has been used for another command; take a new one")
     return row

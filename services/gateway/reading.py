@@ -12,9 +12,8 @@ from pydantic import AwareDatetime
 
 from services.domain.assets import normalise_symbol
 from services.domain.candles import Timeframe, timeframe_of
-from services.domain.indicators import IndicatorsConfig
 from services.domain.ledger import trades_jsonl
-from services.gateway import live, model_views, risk_views, shown, store, trading_views, views
+from services.gateway import ladder, live, model_views, risk_views, shown, store, trading_views, views
 from services.gateway.feeds import diagnoses
 from services.kernel.database import Connection
 
@@ -85,7 +84,7 @@ async def optional_symbol(conn: Connection, text: str | None) -> str | None:
     return None if text is None else await symbol_of(conn, text)
 
 
-def routes(pool: Connection, indicators: IndicatorsConfig) -> APIRouter:
+def routes(pool: Connection) -> APIRouter:
     """Make the reading routes on a pool."""
     reader = Reader(pool)
     router = APIRouter()
@@ -93,14 +92,15 @@ def routes(pool: Connection, indicators: IndicatorsConfig) -> APIRouter:
         "/phases/readiness", reader.ladder, response_model=views.Ladder, tags=["phases"], name="Readiness of all phases"
     )
     conn_of = Depends(reader.connection)
-    _add_phases_and_assets(router, conn_of, indicators)
+    _add_phases_and_assets(router, conn_of)
     _add_trading(router, conn_of)
     _add_platform(router, conn_of)
+    ladder.add_route(router, conn_of)
     live.add_route(router, conn_of, Limit)
     return router
 
 
-def _add_phases_and_assets(router: APIRouter, conn_of: Any, indicators: IndicatorsConfig) -> None:
+def _add_phases_and_assets(router: APIRouter, conn_of: Any) -> None:
     @router.get("/phases/readiness/{phase}", response_model=views.PhaseDetail, responses=MISSING, tags=["phases"])
     async def readiness_of_one_phase(phase: PhasePath, conn: Connection = conn_of) -> Any:
         """Show one phase's gate."""
@@ -113,17 +113,6 @@ def _add_phases_and_assets(router: APIRouter, conn_of: Any, indicators: Indicato
     async def assets(conn: Connection = conn_of) -> Any:
         """List all assets with what they may do."""
         return await listing(conn, await store.assets(conn))
-
-    @router.get("/assets/{symbol:path}/audit", response_model=views.AuditView, responses=MISSING, tags=["assets"])
-    async def audit(symbol: SymbolPath, conn: Connection = conn_of) -> Any:
-        """Say whether an asset has earned the right to trade real money, and list what speaks against it."""
-        asset = (await store.assets(conn, await symbol_of(conn, symbol)))[0]
-        record, feeds = await store.audit(conn, asset["symbol"]), await store.feeds(conn, asset["symbol"])
-        reasons = shown.live_reasons(asset, record, feeds)
-        missing = indicators.missing(asset["config"]["indicators"], await store.configured_sources(conn))
-        run = shown.run_of(await mode(conn))
-        said = {"feeds": feeds, "indicators_missing": missing, "ready_for_live": not reasons, "reasons": reasons}
-        return {**asset, **record, **run, **said}
 
     @router.get("/assets/{symbol:path}", response_model=views.AssetDetail, responses=MISSING, tags=["assets"])
     async def asset(symbol: SymbolPath, conn: Connection = conn_of) -> Any:

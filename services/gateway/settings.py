@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from services.domain.indicators import IndicatorsConfig
+from services.gateway.audit.settings import AuditParams, load_params
 from services.kernel.errors import ConfigError
 from services.kernel.settings import Settings
 
@@ -34,8 +34,8 @@ class Info:
     config_version: str = ""
     allowed_hosts: frozenset[str] = frozenset(DEFAULT_HOSTS)
     require_read_token: bool = False
-    indicators: IndicatorsConfig = field(default_factory=lambda: IndicatorsConfig(indicators={}))
-    """Which source gives which leading indicator."""
+    audit: AuditParams = field(default_factory=load_params)
+    """What the audit of an asset measures by."""
     wait_seconds: float = 3.0
     """How long an activation waits for phases' word before it answers 202."""
 

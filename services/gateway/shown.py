@@ -7,16 +7,11 @@ from typing import Any
 
 import msgspec
 
-from services.contracts.messages import LimitCheck, OrdersDecided, Requirement
+from services.contracts.messages import LimitCheck, OrdersDecided, Readiness, Requirement
 from services.contracts.messages import decode as decode_message
-from services.domain.feeds import NOT_BARS
 
 NOT_STARTED = "not started"
 NOT_EVALUATED = "no full day has been evaluated yet"
-
-# The bar before real money, from the rollout plan; live trading adds a switch in config and environment on top.
-LIVE_TRADES = 20
-LIVE_PROFIT_FACTOR = 1.05
 
 _CHECKS = msgspec.json.Decoder(tuple[LimitCheck, ...])
 _REQUIREMENTS = msgspec.json.Decoder(tuple[Requirement, ...])
@@ -35,6 +30,7 @@ def plain(amount: Decimal | None) -> str | None:
 def phase(row: Mapping[str, Any]) -> dict[str, Any]:
     """Show one step of the ladder."""
     evaluated = row["evaluated_at"] is not None
+    judged: Readiness | None = row["judged"]
     return {
         "phase": row["phase"],
         "order": row["phase_order"],
@@ -42,13 +38,15 @@ def phase(row: Mapping[str, Any]) -> dict[str, Any]:
         "active": row["active"],
         "activated_at": row["activated_at"],
         "ready": row["ready"],
-        "evidence": row["evidence"],
-        "evidence_why": row["evidence_why"],
+        "evidence": None if judged is None else judged.evidence,
+        "evidence_why": None if judged is None else judged.evidence_why,
         "min_capital": plain(row["min_capital"]),
         "max_capital": plain(row["max_capital"]),
+        "capital_needed": None if judged is None else plain(judged.capital_needed),
+        "capital": None if judged is None else plain(judged.capital),
         "evaluated_at": row["evaluated_at"],
         "note": None if evaluated else NOT_EVALUATED,
-        "requirements": requirements(row),
+        "requirements": [msgspec.structs.asdict(line) for line in requirements(row)],
     }
 
 
@@ -76,7 +74,7 @@ def not_ready(row: Mapping[str, Any]) -> str:
 
 def command(row: Mapping[str, Any]) -> dict[str, Any]:
     """Show a command."""
-    names = ("id", "name", "subject", "note", "forced", "given_at", "status", "outcome")
+    names = ("id", "name", "subject", "note", "forced", "live", "given_at", "status", "outcome")
     return {"by": row["given_by"], **{name: row[name] for name in names}}
 
 
@@ -127,26 +125,6 @@ def stages(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-
-
-def live_reasons(asset: Mapping[str, Any], record: Mapping[str, Any], feeds: Sequence[Mapping[str, Any]]) -> list[str]:
-    """List what in an asset's record keeps it from real money; the live desk asks for more (``GET /live``)."""
-    reasons = [] if asset["live_enabled"] else ["its live phase is not active"]
-    if not asset["phase_active"]:
-        reasons.append(f"its phase {asset['phase']} is not active")
-    if not asset["trading_enabled"]:
-        reasons.append("it is not enabled for trading, not even on paper")
-    if asset["role"] == "research_only":
-        reasons.append("its role is research_only")
-    if all(line.get("timeframe") in NOT_BARS for line in feeds):
-        reasons.append("no feed has delivered a candle yet")
-    if record["trades"] < LIVE_TRADES:
-        reasons.append(f"{record['trades']} closed trades, at least {LIVE_TRADES} are needed")
-    factor = record["profit_factor"]
-    if factor is None or factor < LIVE_PROFIT_FACTOR:
-        words = "not defined yet" if factor is None else f"{factor:.2f}"
-        reasons.append(f"profit factor {words}, at least {LIVE_PROFIT_FACTOR} is needed")
-    return reasons + [f"open system flag: {flag}" for flag in record["open_flags"]]
 
 
 def _behind(cursors: Mapping[str, Mapping[str, int]], published: Mapping[str, int]) -> int:

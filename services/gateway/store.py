@@ -6,32 +6,37 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.contracts.messages import Trade
+import msgspec
+
+from services.contracts.messages import AssetStanding, Readiness, Trade
 from services.domain.money import money
 from services.kernel.database import Connection
 
 Row = dict[str, Any]
 
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """What is shown of phases' newest message; reading no more of it is a good deal faster."""
+
+    ts: datetime
+    readiness: tuple[Readiness, ...] = ()
+    assets: tuple[AssetStanding, ...] = ()
+
+
+_EVALUATION = msgspec.json.Decoder(Evaluation)
+
 RUN = "select mode, description, timeframe, started_at from run"
 
-# Everything /phases/readiness shows in one round trip; the newest evaluation of each phase is one step in its index.
-# The evidence is in the message of that evaluation, and only there.
+# The newest evaluation of each phase is one step in its index. Evidence and capital are only in phases' message.
 READINESS = """
 select c.phase, c.phase_order, c.asset_class, c.active, c.activated_at, c.min_capital, c.max_capital,
        r.ts as evaluated_at, coalesce(r.ready, false) as ready, r.requirements::text as requirements,
-       e.evidence, e.evidence_why,
        (select equity from portfolio_equity order by ts desc limit 1) as equity,
        (select mode from run) as mode
 from asset_class_config c
 left join lateral (
     select ts, ready, requirements from readiness_log l where l.phase = c.phase order by ts desc limit 1
 ) r on true
-left join (
-    select one ->> 'phase' as phase, one ->> 'evidence' as evidence, one ->> 'evidence_why' as evidence_why
-    from (
-        select body from outbox where topic = 'phases.activations' and producer = 'phases' order by seq desc limit 1
-    ) newest, json_array_elements(newest.body::json -> 'readiness') one
-) e using (phase)
 where $1::text is null or c.phase = $1
 order by c.phase_order
 """
@@ -40,26 +45,15 @@ SYMBOLS = "select symbol from asset_registry"
 
 ASSETS = """
 select a.symbol, a.name, a.asset_class, a.phase, c.active as phase_active, a.role, a.tier, a.collecting,
-       a.trading_enabled, a.live_enabled, a.updated_at, a.config::text as config
+       a.trading_enabled, a.live_enabled, a.level, a.level_since, a.waits_for, a.updated_at, c.phase_order,
+       a.config::text as config
 from asset_registry a join asset_class_config c using (phase)
 where $1::text is null or a.symbol = $1
 order by c.phase_order, a.tier nulls last, a.symbol
 """
 
-# What an audit of one asset looks at, in one row.
-AUDIT = """
-select (select count(*) from forecasts where symbol = $1) as forecasts,
-       (select max(ts) from forecasts where symbol = $1) as last_forecast,
-       (select model || ' ' || version from model_registry where symbol = $1 and standing = 'in use'
-        order by valid_from desc, model limit 1) as newest_model,
-       (select count(*) from trades where symbol = $1) as trades,
-       (select count(*) from trades where symbol = $1 and pnl > 0) as wins,
-       (select sum(pnl) from trades where symbol = $1) as pnl,
-       (select (sum(pnl) filter (where pnl > 0) / nullif(-sum(pnl) filter (where pnl < 0), 0))::float8
-        from trades where symbol = $1) as profit_factor,
-       (select max_drawdown_to_date from asset_performance where symbol = $1 order by day desc limit 1) as max_drawdown,
-       array(select name || ': ' || detail from system_flags
-             where cleared_at is null and (subject is null or subject = $1) order by raised_at) as open_flags
+LAST_EVALUATION = """
+select body from outbox where topic = 'phases.activations' and producer = 'phases' order by seq desc limit 1
 """
 
 # The newest signal of each asset, one index step each; with a symbol, its newest ones.
@@ -143,8 +137,6 @@ from orders where status = 'refused' order by ts desc, symbol, id limit $1
 
 PENDING_RISK = "select * from commands where status = 'pending' and name in ('halt', 'resume', 'flatten') order by seq"
 
-CONFIGURED_SOURCES = "select source from data_source_registry where configured"
-
 FEEDS = """
 select symbol, source, asset_class, timeframe, last_ts, bars, gaps, repaired, refused, revisions, errors, last_error,
        checked_at, completeness, latency_seconds, limited
@@ -182,7 +174,7 @@ MODEL_IS_KNOWN = "select exists (select from model_registry where symbol = $1 an
 
 PERFORMANCE = """
 select symbol, asset_class, as_of, trades, win_rate_pct, profit_factor, pnl_usd, fees_usd, sharpe, max_drawdown_pct,
-       exposure_pct, tier, trading_enabled
+       exposure_pct, tier, trading_enabled, sortino, slippage_usd, level
 from asset_performance_latest
 """
 
@@ -201,8 +193,13 @@ async def run(conn: Connection) -> Row | None:
 
 
 async def readiness(conn: Connection, phase: str | None) -> list[Row]:
-    """Read every phase (or one) with its newest evaluation; ``requirements`` is JSON text or None."""
-    return _rows(await conn.fetch(READINESS, phase))
+    """Read every phase (or one) with its newest evaluation; ``requirements`` is JSON text or None.
+
+    ``judged`` is what phases said of it last, None before anything was evaluated.
+    """
+    rows, said = _rows(await conn.fetch(READINESS, phase)), await last_evaluation(conn)
+    judged = {one.phase: one for one in said.readiness} if said is not None else {}
+    return [{**row, "judged": judged.get(row["phase"])} for row in rows]
 
 
 async def symbols(conn: Connection) -> list[str]:
@@ -215,14 +212,10 @@ async def assets(conn: Connection, symbol: str | None = None) -> list[Row]:
     return _rows(await conn.fetch(ASSETS, symbol), "config")
 
 
-async def configured_sources(conn: Connection) -> set[str]:
-    """Return the names of the sources that have what they need."""
-    return {row[0] for row in await conn.fetch(CONFIGURED_SOURCES)}
-
-
-async def audit(conn: Connection, symbol: str) -> Row:
-    """Read what is known about an asset's record."""
-    return dict(await conn.fetchrow(AUDIT, symbol))
+async def last_evaluation(conn: Connection) -> Evaluation | None:
+    """Read what phases said last; None before anything was evaluated."""
+    body: str | None = await conn.fetchval(LAST_EVALUATION)
+    return None if body is None else _EVALUATION.decode(body)
 
 
 async def signals(conn: Connection, symbol: str | None, limit: int) -> list[Row]:

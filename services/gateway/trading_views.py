@@ -133,5 +133,8 @@ class PerformanceView(View):
     sharpe: float | None
     max_drawdown_pct: float | None
     exposure_pct: float | None
+    sortino: float | None
+    slippage_usd: Amount | None
     tier: int | None
+    level: str | None
     trading_enabled: bool | None

@@ -34,6 +34,9 @@ class RequirementView(View):
     current: float | None = Field(description="None while it is not defined, as a Sharpe ratio without trades")
     met: bool
     missing: str | None = Field(examples=["12 more profitable days"])
+    n: int | None = Field(None, description="Days or trades that the current value rests on")
+    low: float | None = Field(None, description="With high the 90 % interval of the true value, where one can be given")
+    high: float | None = None
 
 
 class PhaseView(View):
@@ -51,6 +54,8 @@ class PhaseView(View):
     evidence_why: str | None
     min_capital: Amount | None
     max_capital: Amount | None
+    capital_needed: Amount | None = Field(description="What has to be in the account before it may be activated")
+    capital: Amount | None = Field(description="What was in the account at the newest evaluation")
     evaluated_at: datetime | None
     note: str | None = Field(description="Says so while nothing has been evaluated")
     requirements: list[RequirementView]
@@ -90,6 +95,8 @@ class Ladder(View):
                             "ratio above 0 with 99.7%, a lower bound above 1.00",
                             "min_capital": "3000.00000000",
                             "max_capital": "5000.00000000",
+                            "capital_needed": "3000",
+                            "capital": "1065.57929335",
                             "evaluated_at": "2024-03-05T00:00:00Z",
                             "note": None,
                             "requirements": [
@@ -100,6 +107,9 @@ class Ladder(View):
                                     "current": 18,
                                     "met": False,
                                     "missing": "12 more profitable days",
+                                    "n": 60,
+                                    "low": None,
+                                    "high": None,
                                 }
                             ],
                         }
@@ -141,8 +151,11 @@ class AssetView(View):
     role: str
     tier: int | None
     collecting: bool
+    level: Literal["off", "observed", "full"] = Field(description="observed: entered at half its size")
+    level_since: datetime | None = Field(description="When the level last changed; None: since the start")
     trading_enabled: bool
     live_enabled: bool
+    waits_for: str = Field(description="What its next step lacks, or why it stands lower than it did")
     updated_at: datetime
 
 
@@ -187,31 +200,6 @@ class DiagnosisView(View):
     sources: list[FeedView]
 
 
-class AuditView(View):
-    """Whether one asset has earned the right to trade real money, and what speaks against it."""
-
-    mode: str
-    simulated: bool
-    symbol: str
-    phase: str
-    phase_active: bool
-    role: str
-    trading_enabled: bool
-    feeds: list[FeedView]
-    forecasts: int
-    last_forecast: datetime | None
-    newest_model: str | None
-    trades: int
-    wins: int
-    pnl: Amount | None
-    profit_factor: float | None
-    max_drawdown: float | None
-    open_flags: list[str]
-    indicators_missing: list[str] = Field(description="Leading indicators it names that no configured source gives")
-    ready_for_live: bool
-    reasons: list[str]
-
-
 class CommandView(View):
     """An operator's command and what became of it."""
 
@@ -226,6 +214,7 @@ class CommandView(View):
                     "by": "operate (kim)",
                     "note": "exchange maintenance",
                     "forced": False,
+                    "live": False,
                     "given_at": "2024-03-05T00:00:00Z",
                     "status": "pending",
                     "outcome": None,
@@ -240,6 +229,7 @@ class CommandView(View):
     by: str
     note: str
     forced: bool
+    live: bool = Field(description="Of enable and disable: the asset's live phase is meant, not paper")
     given_at: datetime
     status: Literal["pending", "done", "refused"]
     outcome: str | None

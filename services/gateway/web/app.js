@@ -93,9 +93,21 @@ function bar(share, kind) {
 
 const SIGNS = { ">": ">", ">=": "≥", "<": "<", "<=": "≤", is: "=" };
 
+const short = (value) => String(Math.round(value * 1000) / 1000);
+
+const OF_TRADES = ["win_rate", "profit_factor", "stop_exits", "slippage_bps", "mix_distance"];
+
+// What a figure rests on: its sample, and the interval of the true value where there is one.
+function sample(line) {
+  const words = [];
+  if (line.n !== null) words.push(`${line.n} ${OF_TRADES.includes(line.name.split(" ")[0]) ? "trades" : "days"}`);
+  if (line.low !== null && line.high !== null) words.push(`90 % interval ${short(line.low)} to ${short(line.high)}`);
+  return words.length ? ` (${words.join(", ")})` : "";
+}
+
 function requirement(line) {
-  const figure = line.current === null ? "–" : String(Math.round(line.current * 1000) / 1000);
-  const words = line.met ? "met" : `missing: ${line.missing}`;
+  const figure = line.current === null ? "–" : short(line.current);
+  const words = `${line.met ? "met" : `missing: ${line.missing}`}${sample(line)}`;
   return make(
     "li",
     {},
@@ -123,12 +135,76 @@ function drawLadder(ladder) {
           make("span", { class: `tag ${phase.active || phase.ready ? "good" : ""}` }, state),
           make("span", { class: "quiet" }, ` ${phase.requirements.length ? `${met} of ${phase.requirements.length} met · ` : ""}capital ${money(phase.min_capital, 0)} to ${money(phase.max_capital, 0)}`),
         ),
-        make("ul", { class: "plain gate" }, ...phase.requirements.map(requirement), phase.evidence_why ? make("li", { class: "quiet" }, `${phase.evidence} evidence. ${phase.evidence_why}`) : null, phase.note ? make("li", { class: "quiet" }, phase.note) : null),
+        make("ul", { class: "plain gate" }, ...phase.requirements.map(requirement), phase.evidence_why ? make("li", { class: "quiet" }, `${phase.evidence} evidence. ${phase.evidence_why}`) : null, phase.active || phase.capital === null || phase.capital_needed === null ? null : make("li", { class: "quiet" }, `capital ${money(phase.capital)} of the ${money(phase.capital_needed)} that it takes`), phase.note ? make("li", { class: "quiet" }, phase.note) : null),
       );
       details.open = open.get(phase.phase) ?? phase === next;
       return make("li", { class: state }, details);
     }),
   );
+}
+
+const STEPS = { enabled: "trade on paper", restored: "its full size", live_enabled: "live" };
+const LEVELS = { full: "good", observed: "warn", off: "" };
+
+// One asset of the ladder: its level, tier and next step in a line, and in the details what that step asks.
+function standing(item, open) {
+  const met = item.requirements.filter((line) => line.met).length;
+  const gate = item.ready ? "ready" : `${met} of ${item.requirements.length} met`;
+  const judged = item.requirements.length ? ` · ${gate} · ${item.evidence ?? "no"} evidence` : "";
+  const next = item.step === null ? "no next step for now" : `next: ${STEPS[item.step]}${judged}`;
+  const details = make(
+    "details",
+    { "data-key": item.symbol },
+    make(
+      "summary",
+      {},
+      make("strong", {}, item.symbol),
+      make("span", { class: `tag ${LEVELS[item.level]}` }, item.level),
+      item.live ? make("span", { class: "tag bad" }, "live") : null,
+      make("span", { class: "quiet" }, ` ${item.tier === null ? "" : `tier ${item.tier} · `}${next}`),
+      item.waits_for ? make("span", { class: "quiet waits" }, item.waits_for) : null,
+    ),
+    make("ul", { class: "plain gate" }, ...item.requirements.map(requirement), item.evidence_why ? make("li", { class: "quiet" }, `${item.evidence} evidence. ${item.evidence_why}`) : null, item.since ? make("li", { class: "quiet" }, `${item.level} since ${when(item.since)}`) : null),
+  );
+  details.open = open.get(item.symbol) ?? false;
+  return make("li", { class: item.level === "off" ? "" : "active" }, details);
+}
+
+function drawRollout(rollout) {
+  const open = new Map([...$("rollout").querySelectorAll("details")].map((node) => [node.dataset.key, node.open]));
+  const groups = [...new Set(rollout.items.map((item) => item.group))];
+  $("rollout-time").textContent = rollout.evaluated_at ? `evaluated ${when(rollout.evaluated_at)}` : "not evaluated yet";
+  $("rollout").replaceChildren(
+    ...groups.map((group) => {
+      const items = rollout.items.filter((item) => item.group === group);
+      const on = items.filter((item) => item.level !== "off").length;
+      const details = make(
+        "details",
+        { "data-key": group },
+        make("summary", { class: "group" }, make("strong", {}, group), make("span", { class: "quiet" }, ` ${on} of ${items.length} may be entered`)),
+        make("ol", { class: "ladder" }, ...items.map((item) => standing(item, open))),
+      );
+      details.open = open.get(group) ?? group !== "other classes";
+      return details;
+    }),
+  );
+}
+
+const BLOCKS = { entries: "blocks all entries", live: "blocks live entries", "": "blocks nothing" };
+const GRAVE = { critical: "bad", warning: "warn", info: "" };
+
+function drawFlags(flags) {
+  $("flags").replaceChildren(
+    ...flags.items.map((flag) =>
+      make(
+        "li",
+        {},
+        make("div", { class: "row" }, make("span", { class: `tag ${GRAVE[flag.severity]}` }, flag.severity), make("strong", {}, `${flag.name.replaceAll("_", " ")}: ${flag.subject}`), make("span", { class: "quiet" }, BLOCKS[flag.blocks] ?? flag.blocks), make("span", { class: "quiet end" }, when(flag.raised_at))),
+        make("span", { class: "quiet" }, `${flag.detail}${flag.acknowledged_by ? `; seen by ${flag.acknowledged_by}` : ""}${flag.note ? `: ${flag.note}` : ""}`),
+      ),
+    ),
+  );
+  if (!flags.items.length) $("flags").replaceChildren(make("li", { class: "quiet" }, "None is up."));
 }
 
 // Drawdown and daily loss are shares of equity, the other limits amounts.
@@ -222,12 +298,14 @@ function drawMode(body) {
 
 async function refresh() {
   try {
-    const [ladder, portfolio, curve, risk, signals, trades] = await Promise.all(
-      ["/phases/readiness", "/portfolio", "/portfolio/equity?points=400", "/risk?limit=6", "/signals", "/trades?limit=15"].map(ask),
+    const [ladder, rollout, flags, portfolio, curve, risk, signals, trades] = await Promise.all(
+      ["/phases/readiness", "/rollout", "/flags", "/portfolio", "/portfolio/equity?points=400", "/risk?limit=6", "/signals", "/trades?limit=15"].map(ask),
     );
     drawMode(ladder);
     drawPortfolio(portfolio, curve);
     drawLadder(ladder);
+    drawRollout(rollout);
+    drawFlags(flags);
     drawRisk(risk);
     drawSignals(signals);
     drawTable($("positions"), POSITIONS, portfolio.positions, "Nothing is held.");

@@ -16,7 +16,8 @@ from services.gateway.store import load_trades
 pytestmark = pytest.mark.anyio
 
 ROUTES = [
-    "/phases/readiness", "/phases/readiness/phase_1_stocks", "/assets", "/assets/BTCUSDT", "/assets/BTC/USDT/audit",
+    "/phases/readiness", "/phases/readiness/phase_1_stocks", "/rollout", "/assets", "/assets/BTCUSDT",
+    "/assets/BTC/USDT/audit",
     "/signals", "/signals?symbol=BTC-USDT&limit=2", "/portfolio", "/portfolio/equity", "/positions", "/orders",
     "/trades", "/trades?format=jsonl", "/risk", "/feeds", "/models", "/performance", "/stages", "/health", "/ready",
     "/metrics", "/openapi.json", "/docs", "/", "/web/app.js", "/web/docs.js", "/web/style.css",
@@ -33,7 +34,7 @@ async def test_every_route_answers(api: httpx.AsyncClient, route: str) -> None:
 
 
 async def test_everything_about_trading_says_that_it_is_a_replay(api: httpx.AsyncClient) -> None:
-    for route in ROUTES[:18]:
+    for route in ROUTES[:19]:
         if "jsonl" in route:
             assert (await api.get(route)).headers["x-chloe-mode"] == "replay"
         else:
@@ -48,7 +49,7 @@ async def test_readiness_shows_threshold_current_and_what_is_missing(api: httpx.
     assert (crypto["active"], crypto["ready"], stocks["active"], stocks["ready"]) == (True, True, False, False)
     assert stocks["requirements"][0] == {
         "name": GATE[0].name, "comparison": ">=", "threshold": 30.0, "current": 18.0, "met": False,
-        "missing": "12 more profitable days",
+        "missing": "12 more profitable days", "n": None, "low": None, "high": None,
     }  # fmt: skip
     assert (stocks["min_capital"], stocks["max_capital"]) == ("3000.00000000", "5000.00000000")
     assert ladder["equity"] == "1065.57929335"
@@ -112,8 +113,8 @@ async def test_unknown_names_are_answered_in_one_line(api: httpx.AsyncClient) ->
 async def test_the_audit_says_why_an_asset_may_not_trade_real_money(api: httpx.AsyncClient) -> None:
     audit = (await api.get("/assets/SOLUSDT/audit")).json()
     assert audit["ready_for_live"] is False
-    assert any("its live phase is not active" in reason for reason in audit["reasons"])
-    assert any("0 closed trades" in reason for reason in audit["reasons"])
+    assert "0 closed trades, at least 20 are needed" in audit["reasons"]
+    assert "it is not enabled for trading, not even on paper" in audit["reasons"][0]
 
 
 async def test_equity_is_thinned_and_ends_with_the_newest_slice(api: httpx.AsyncClient) -> None:

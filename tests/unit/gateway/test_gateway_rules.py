@@ -53,18 +53,6 @@ def test_counts_what_waits_for_a_stage() -> None:
     assert (phases["behind_messages"], phases["behind_seconds"]) == (3, 7200.0)
 
 
-def test_only_a_good_record_with_an_open_live_phase_is_ready_for_real_money() -> None:
-    asset = {
-        "phase": "phase_0_crypto", "phase_active": True, "trading_enabled": True, "live_enabled": False,
-        "role": "standard",
-    }  # fmt: skip
-    record = {"trades": 40, "profit_factor": 1.4, "open_flags": []}
-    assert shown.live_reasons(asset, record, [{}]) == ["its live phase is not active"]
-    assert shown.live_reasons({**asset, "live_enabled": True}, record, [{}]) == []
-    poor = {"trades": 3, "profit_factor": None, "open_flags": ["stale: BTC feed"]}
-    assert len(shown.live_reasons({**asset, "trading_enabled": False}, poor, [])) == 6
-
-
 def test_the_port_is_8000_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CHLOE_HTTP_PORT", raising=False)
     assert from_environment().http_port == 8000
