@@ -19,7 +19,7 @@ from services.gateway.audit import routes as audit
 from services.gateway.audit.settings import load_params
 from services.kernel.errors import ConfigError, DataError, StartRefused
 from services.kernel.settings import from_environment
-from services.phases.chain import LogEntry
+from services.phases.chain import GENESIS, LogEntry
 from services.phases.chain_check import Head, read_lines, verify
 from services.phases.store import read_log
 
@@ -27,10 +27,10 @@ HEAD = "select state::text from stage_state where stage = 'phases'"
 
 
 class _Remembered(msgspec.Struct):
-    """What is needed of the phases stage's state."""
+    """What is needed of the phases stage's state, which leaves out what is as at the start."""
 
-    log_seq: int
-    log_hash: str
+    log_seq: int = 0
+    log_hash: str = GENESIS
 
 
 def audit_asset(

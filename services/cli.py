@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from services import cli_ladder
 from services.kernel import logging
 from services.kernel.errors import ChloeError
 from services.kernel.settings import from_environment
@@ -22,8 +23,9 @@ app = typer.Typer(
     help="Chloe: a multi-asset trading platform in which every asset has to earn the right to trade.",
     pretty_exceptions_enable=False,
 )
-phases_app = typer.Typer(no_args_is_help=True, help="The ladder of asset classes: readiness and activation.")
-app.add_typer(phases_app, name="phases")
+app.add_typer(cli_ladder.app)
+app.add_typer(cli_ladder.phases_app, name="phases")
+app.add_typer(cli_ladder.flags_app, name="flags")
 models_app = typer.Typer(invoke_without_command=True)
 app.add_typer(models_app, name="models")
 
@@ -132,42 +134,6 @@ def sql(query: Annotated[str, typer.Argument(help="A query; it runs read-only.")
     commands.sql(data, query)
 
 
-@phases_app.command("readiness")
-def phases_readiness(
-    phase: Annotated[str | None, typer.Argument(help="One phase, for instance phase_1_stocks.")] = None,
-    url: Url = URL,
-    as_json: AsJson = False,
-) -> None:
-    """Show every phase's requirements: asked, current, met, and what is missing."""
-    from services import commands
-
-    commands.readiness(url, phase, as_json=as_json)
-
-
-@phases_app.command("activate")
-def phases_activate(phase: str, note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
-    """Activate a phase that is ready; refused with the reasons where it is not."""
-    from services import commands
-
-    commands.post(url, f"/phases/{phase}/activate", note, token, data)
-
-
-@app.command()
-def enable(symbol: str, note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
-    """Enable an asset whose gate is met; refused with the reasons where it is not."""
-    from services import commands
-
-    commands.post(url, f"/assets/{symbol}/enable", note, token, data)
-
-
-@app.command()
-def disable(symbol: str, note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
-    """Disable an asset: no new entries from the next slice on."""
-    from services import commands
-
-    commands.post(url, f"/assets/{symbol}/disable", note, token, data)
-
-
 @app.command()
 def halt(note: Note = "", url: Url = URL, token: Token = None, data: Data = DATA) -> None:
     """Block all entries from the next slice on; closing stays allowed."""
@@ -220,23 +186,6 @@ def show_signals(
     from services import signal_commands
 
     signal_commands.signals(url, symbol, as_json=as_json)
-
-
-@app.command()
-def audit(
-    symbol: Annotated[str, typer.Argument(metavar="SYMBOL|verify", help="An asset; 'verify' checks the audit log.")],
-    url: Url = URL,
-    as_json: AsJson = False,
-    file: Annotated[Path | None, typer.Option(help="With verify: check these exported rows, one a line.")] = None,
-    data: Data = DATA,
-) -> None:
-    """Show what is known about an asset's right to trade; 'verify' checks the audit log's hash chain offline."""
-    from services import audit_commands, commands
-
-    if symbol == "verify":
-        audit_commands.verify_log(data, file)
-    else:
-        commands.audit(url, symbol, as_json=as_json)
 
 
 @app.command("sources")

@@ -35,7 +35,7 @@ from services.research.history import forecasts, slices
 from services.research.parameters import load_parameters
 from services.standalone import servers, training
 from services.standalone.run import Wanted, run
-from services.standalone.screen import Screen, readiness_table
+from services.standalone.screen import Screen
 
 
 class ApiError(ChloeError):
@@ -142,40 +142,9 @@ def sql(data: Path, query: str) -> None:
     _print_rows(names, [[_cell(value) for value in row.values()] for row in rows])
 
 
-def readiness(url: str, phase: str | None, *, as_json: bool) -> None:
-    """Ask the API for readiness and print it."""
-    answer = ask_api(url, "/phases/readiness" + (f"/{phase}" if phase else ""))
-    if as_json:
-        print(json.dumps(answer, indent=2))  # noqa: T201
-        return
-    rows = []
-    for item in answer.get("phases", [answer]):
-        base = {"phase": item["phase"], "active": item["active"], "ready": item["ready"]}
-        empty = {"name": None, "comparison": None, "threshold": None, "current": None, "met": None, "missing": None}
-        rows += [{**base, **asked, "requirement": asked["name"]} for asked in item["requirements"] or [empty]]
-    Console().print(readiness_table(rows, whole=phase is not None))
-
-
-def audit(url: str, symbol: str, *, as_json: bool) -> None:
-    """Ask the API for an asset's audit and print it."""
-    answer = ask_api(url, f"/assets/{symbol}/audit")
-    if as_json:
-        print(json.dumps(answer, indent=2))  # noqa: T201
-        return
-    reasons = answer.pop("reasons")
-    table = Table(title=f"{answer['symbol']}: the record so far", title_justify="left", show_header=False)
-    for name, value in answer.items():
-        shown = value if isinstance(value, str) else json.dumps(value)
-        table.add_row(name.replace("_", " "), "–" if value in (None, []) else shown)
-    Console().print(table)
-    Console().print("Ready for live trading." if not reasons else "Why it may not trade live:", highlight=False)
-    for reason in reasons:
-        Console().print(f"  - {reason}", highlight=False, soft_wrap=True)
-
-
-def post(url: str, path: str, note: str, token: str | None, data: Path) -> None:
+def post(url: str, path: str, note: str, token: str | None, data: Path, *, scope: str = "operate") -> None:
     """Give a command with the token and print what became of it; a refusal is an error."""
-    answer = _send(url, path, note, token, data)
+    answer = send_api(url, path, note, token, data, scope)
     subject = f" {answer['subject']}" if answer["subject"] else ""
     outcome = answer["outcome"] or f"the next slice takes it in, see {url}/commands/{answer['id']}"
     Console().print(f"{answer['name']}{subject}: {answer['status']}; {outcome}", highlight=False, soft_wrap=True)
@@ -183,7 +152,7 @@ def post(url: str, path: str, note: str, token: str | None, data: Path) -> None:
 
 def roll_back(url: str, symbol: str, model: str, note: str, token: str | None, data: Path) -> None:
     """Take an asset's version of a model out of use and say which one forecasts now."""
-    answer = _send(url, f"/models/{quote(symbol)}/{quote(model, safe='')}/rollback", note, token, data)
+    answer = send_api(url, f"/models/{quote(symbol)}/{quote(model, safe='')}/rollback", note, token, data)
     now = (
         f"{answer['in_use']} is in use now" if answer["in_use"] else "none is in use now, the ensemble does without it"
     )
@@ -196,10 +165,11 @@ def ask_api(url: str, path: str) -> Any:
     return _ask("GET", url, path)
 
 
-def _send(url: str, path: str, note: str, token: str | None, data: Path) -> Any:
+def send_api(url: str, path: str, note: str, token: str | None, data: Path, scope: str = "operate") -> Any:
+    """Post to a changing route with the token, else the one of the data folder; raises ApiError in one line."""
     tokens = data / "api_tokens.yaml"
     if token is None and tokens.exists():
-        token = yaml.safe_load(tokens.read_text(encoding="utf-8"))["operate"]
+        token = yaml.safe_load(tokens.read_text(encoding="utf-8"))[scope]
     if token is None:
         raise ApiError(f"no token: give --token or CHLOE_TOKEN, or --data with the folder that holds {tokens.name}")
     return _ask("POST", url, path, headers={"Authorization": f"Bearer {token}"}, json={"note": note})

@@ -31,6 +31,7 @@ h2 { font-size: 1.0625rem; margin: 0 0 0.25rem; letter-spacing: -0.005em; }
 h3 { font-size: 0.875rem; margin: 1.2rem 0 0.3rem; }
 p { margin: 0 0 0.6rem; max-width: 52rem; }
 .quiet, figcaption, caption { color: var(--quiet); font-size: 0.8125rem; }
+tbody th, tbody td { vertical-align: top; }
 caption { text-align: left; padding-bottom: 0.4rem; caption-side: top; white-space: normal; max-width: 52rem; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 1.1rem 1.25rem;
   margin-bottom: 1rem; min-width: 0; }

@@ -18,6 +18,7 @@ from services.domain.performance import (
 )
 from services.research.significance import mean_of_trades
 from services.research.trade_record import BPS
+from services.research.weekly_ladder import LadderWeek
 
 AT_LEAST_DAYS = 30
 """Daily returns below which a ratio of them says nothing yet."""
@@ -84,6 +85,7 @@ class Books:
     orders: int
     refused: Sequence[str]
     """For each refused order, the check that refused it."""
+    ladder: LadderWeek
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ class Weekly:
     trades: Sequence[RoundTrip]
     orders: int
     refused: Sequence[tuple[str, int]]
+    ladder: LadderWeek
 
 
 def figures(books: Books) -> Weekly:
@@ -171,6 +174,7 @@ def figures(books: Books) -> Weekly:
         trades=sorted(week, key=lambda t: (t.closed_at, t.symbol)),
         orders=books.orders,
         refused=sorted(Counter(books.refused).items(), key=lambda item: (-item[1], item[0])),
+        ladder=books.ladder,
     )
 
 

@@ -5,6 +5,7 @@ from html import escape
 
 from services.research import report_svg as svg
 from services.research import report_words as words
+from services.research import weekly_ladder
 from services.research.report_style import STYLE
 from services.research.weekly_figures import AT_LEAST_DAYS, AssetWeek, GroupRecord, Weekly
 
@@ -18,8 +19,8 @@ KEY = [("Chloe, after costs", US), ("holding the assets in equal parts, before c
 
 def as_html(week: Weekly) -> str:
     """Write the page."""
-    body = [_header(week), _hero(week), _curves(week), _assets(week), _to_date(week), _groups(week), _refused(week)]
-    body += [_trades(week), _notes()]
+    body = [_header(week), _hero(week), _curves(week), _assets(week), _to_date(week), _groups(week)]
+    body += [weekly_ladder.section(week.ladder), _refused(week), _trades(week), _notes()]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -8,6 +8,7 @@ from services.gateway.shown import refused
 from services.kernel.database import Connection
 from services.kernel.errors import ConfigError, DataError
 from services.research.weekly_figures import AssetDay, Books, RoundTrip
+from services.research.weekly_ladder import Change, Flag, LadderWeek, Stood
 
 WEEK = timedelta(days=7)
 
@@ -56,6 +57,22 @@ select id, ts, symbol, asset_class, side, quantity, detail, coalesce(checks::tex
 from orders where status = 'refused' and ts >= $1 and ts < $2
 """
 
+# What the slices of the week changed: the one at midnight on Monday ends the week before.
+CHANGES = """
+select ts, subject, change, given_by as by, note, forced
+from phase_activation_log where ts > $1 and ts <= $2 order by seq
+"""
+STANDINGS = """
+select symbol, asset_class, level, tier, live, step, ready, evidence, why from (
+    select distinct on (symbol) * from rollout_log where ts <= $1 order by symbol, ts desc
+) newest order by asset_class <> 'crypto', tier nulls last, symbol
+"""
+FLAGS = """
+select raised_at, case when cleared_at <= $2 then cleared_at end as cleared_at, severity, name,
+       coalesce(subject, 'all') as subject, blocks, detail
+from system_flags where raised_at <= $2 and (cleared_at is null or cleared_at > $1) order by raised_at, name, subject
+"""
+
 
 def week_of(text: str) -> datetime:
     """Return the Monday that an ISO week such as 2024-W12 begins with; raises ConfigError where it is none."""
@@ -102,11 +119,20 @@ async def read_week(conn: Connection, since: datetime | None) -> Books:
         daily_closes=await _daily_closes(conn, timeframe, until, sorted(classes)),
         orders=await conn.fetchval(ORDERS, since, until),
         refused=[_by(row) for row in map(refused, await conn.fetch(REFUSED, since, until))],
+        ladder=await _ladder(conn, since, until),
     )
 
 
 def _by(shown: dict[str, object]) -> str:
     return str(shown["refused_by"] or shown["reason"])
+
+
+async def _ladder(conn: Connection, since: datetime, until: datetime) -> LadderWeek:
+    return LadderWeek(
+        [Change(**dict(row)) for row in await conn.fetch(CHANGES, since, until)],
+        [Stood(**dict(row)) for row in await conn.fetch(STANDINGS, until)],
+        [Flag(**dict(row)) for row in await conn.fetch(FLAGS, since, until)],
+    )
 
 
 async def _asset_days(conn: Connection, until: datetime) -> list[AssetDay]:

@@ -14,8 +14,10 @@ from pathlib import Path
 import httpx
 
 from bench.made_up import portfolios
+from services.contracts.messages import encode
+from services.contracts.topics import ACTIVATIONS
 from services.gateway.tokens import create_tokens_file
-from services.kernel.database import connect_pool
+from services.kernel.database import append, connect_pool
 from services.kernel.migrate import migrate
 from services.phases import store as phases_store
 from services.phases.decide import DayEnded, on_day, start
@@ -24,14 +26,15 @@ from services.standalone import servers
 
 SECONDS = 10
 RATE = 100
+ROUTES = ("/phases/readiness", "/rollout")
 
 
-def measure() -> tuple[float, float, int]:
-    """Return the median and the 99th percentile in seconds, and how many requests were made."""
+def measure() -> dict[str, tuple[float, float, int]]:
+    """Return by route the median and the 99th percentile in seconds, and how many requests were made."""
     return asyncio.run(_measure())
 
 
-async def _measure() -> tuple[float, float, int]:
+async def _measure() -> dict[str, tuple[float, float, int]]:
     with tempfile.TemporaryDirectory(prefix="chloe-bench-") as folder:
         started = servers.start(Path(folder) / "d")
         try:
@@ -40,10 +43,10 @@ async def _measure() -> tuple[float, float, int]:
             await _evaluate(pool)
             await pool.close()
             with _gateway(started, Path(folder)) as url:
-                taken = sorted(await _load(f"{url}/phases/readiness"))
+                taken = {route: sorted(await _load(f"{url}{route}")) for route in ROUTES}
         finally:
             started.stop()
-    return taken[len(taken) // 2], taken[int(len(taken) * 0.99)], len(taken)
+    return {route: (one[len(one) // 2], one[int(len(one) * 0.99)], len(one)) for route, one in taken.items()}
 
 
 @contextmanager
@@ -85,9 +88,11 @@ async def _evaluate(pool: object) -> None:
     state = start(params)
     async with pool.acquire() as conn, conn.transaction():  # type: ignore[attr-defined]
         await phases_store.seed(conn, params)
-        for day in portfolios(days=365):
+        for seq, day in enumerate(portfolios(days=365), start=1):
             state, verdict = on_day(state, DayEnded(day, {"crypto": True}), params)
             await phases_store.save_evaluation(conn, verdict.message, verdict.log)
+            said = (verdict.message.ts, encode(verdict.message).decode())
+            await append(conn, ACTIVATIONS.name, "phases", seq, [said])
 
 
 async def _load(url: str) -> list[float]:

@@ -87,6 +87,27 @@ insert into live_report (symbol, account, reasons, as_of) values
     ('ETH/USDT', 'bybit/testnet', '{"it has no max_notional","never audited"}', '2024-12-01 02:00+00');
 """
 
+# Three nights of AVAX: opened, demoted to half size, live; NVDA never on; research's newest word beside an older one.
+LADDER = """
+insert into asset_class_config (phase, asset_class, phase_order, active, max_weight) values
+    ('phase_0_crypto', 'crypto', 0, true, 1), ('phase_1_stocks', 'stocks', 1, false, 0.4);
+insert into asset_registry (symbol, asset_class, phase, name, collecting, trading_enabled, tier, role, config, level,
+    level_since, waits_for) values
+    ('NVDA', 'stocks', 'phase_1_stocks', 'NVIDIA', false, false, null, 'standard', '{}', 'off', null, 'its phase'),
+    ('AVAX/USDT', 'crypto', 'phase_0_crypto', 'Avalanche', true, true, 1, 'standard', '{}', 'observed', '2024-12-03',
+     '4 more trades');
+insert into rollout_log (ts, symbol, asset_class, level, tier, live, step, ready, evidence, why, requirements) values
+    ('2024-12-01', 'AVAX/USDT', 'crypto', 'full', 1, false, 'live_enabled', false, 'weak', '', '[]'),
+    ('2024-12-02', 'AVAX/USDT', 'crypto', 'full', 1, true, null, false, 'strong', '', '[]'),
+    ('2024-12-03', 'AVAX/USDT', 'crypto', 'observed', 1, false, 'restored', false, 'weak', '4 more trades', '[]'),
+    ('2024-12-03', 'BNB/USDT', 'crypto', 'off', 3, false, null, false, 'weak', '', '[]'),
+    ('2024-12-03', 'NVDA', 'stocks', 'off', null, false, 'enabled', false, 'weak', 'its phase', '[]');
+insert into research_tiers (symbol, as_of, tier, why, n, edge_bps, low_bps, high_bps, threshold, mix, source) values
+    ('AVAX/USDT', '2024-12-02', 1, 'an edge', 400, 8.0, 1, 15, 0.004, '[]', 'replay'),
+    ('AVAX/USDT', '2024-12-03', 2, 'a smaller one', 424, 4.0, -1, 9, 0.005, '[]', 'replay'),
+    ('NVDA', '2024-12-03', null, 'too few forecasts', 3, null, null, null, null, '[]', 'replay');
+"""
+
 
 def dashboards() -> list[dict[str, Any]]:
     files = sorted((ROOT / "grafana/dashboards").glob("*.json"))
@@ -121,6 +142,7 @@ def reader() -> Iterator[psycopg.Connection[dict[str, Any]]]:
         with psycopg.connect(server.get_uri(), autocommit=True, row_factory=dict_row) as connection:
             connection.execute(ROWS)
             connection.execute(DECIDED)
+            connection.execute(LADDER)
             connection.execute("set role chloe_reader")
             yield connection
         server.cleanup()
@@ -226,6 +248,23 @@ def test_the_live_desk_shows_what_it_holds_and_what_keeps_it(reader: psycopg.Con
     assert (order["status"], float(order["filled"])) == ("partly_filled", 0.5)
     keeps = {row["symbol"]: row["reasons"] for row in shown(reader, "What keeps the live desk from entering")}
     assert keeps == {"BTC/USDT": "", "ETH/USDT": "it has no max_notional; never audited"}
+
+
+def test_the_ladder_shows_levels_over_time_and_what_each_asset_waits_for(
+    reader: psycopg.Connection[dict[str, Any]],
+) -> None:
+    levels = [(row["metric"], row["time"].day, row["level"]) for row in shown(reader, "Ladder")]
+    assert levels == [("AVAX/USDT", 1, 2), ("AVAX/USDT", 2, 3), ("AVAX/USDT", 3, 1), ("BNB/USDT", 3, 0)]
+    waiting = [(row["symbol"], row["level"], row["waits_for"]) for row in shown(reader, "What each asset waits for")]
+    assert waiting == [("AVAX/USDT", "observed", "4 more trades"), ("NVDA", "off", "its phase")]
+
+
+def test_edges_are_researchs_newest_word_beside_the_tier_now(reader: psycopg.Connection[dict[str, Any]]) -> None:
+    avax, nvda = shown(reader, "Edges")
+    assert (avax["symbol"], avax["tier"], avax["speaks_for"], avax["edge_bps"], avax["forecasts"]) == (
+        "AVAX/USDT", 1, 2, 4.0, 424,
+    )  # fmt: skip
+    assert (nvda["speaks_for"], nvda["edge_bps"], nvda["why"]) == (None, None, "too few forecasts")
 
 
 def known_series() -> dict[str, set[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.cli import main
-from services.contracts.messages import CommandGiven, decision_id
+from services.contracts.messages import CommandGiven, decision_id, encode
 from services.kernel.database import connect_pool
 from services.phases.chain_check import as_lines
 from services.phases.decide import Commanded, on_command, start
@@ -100,6 +100,25 @@ def test_rows_removed_at_the_end_show_in_the_database(verify: Verify) -> None:
 def test_a_state_that_cannot_be_read_is_said_and_not_passed_over(verify: Verify) -> None:
     spoilt = """update stage_state set state = '{"log_seq": "x"}' where stage = 'phases'"""
     assert "the phases stage's state cannot be read" in str(verify(spoilt))
+
+
+def test_a_platform_on_which_nothing_changed_yet_holds(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def begin() -> None:
+        pool = await connect_pool(database_url, size=1)
+        begun = encode(start(load_params())).decode()
+        statement = "insert into stage_state (stage, state, config_version) values ('phases', $1::text::json, 'cafe')"
+        await pool.execute(statement, begun)
+        await pool.close()
+
+    asyncio.run(begin())
+    monkeypatch.setenv("CHLOE_DATABASE_URL", database_url)
+    monkeypatch.setattr(sys, "argv", ["chloe", "audit", "verify", "--data", str(tmp_path / "none")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code in (0, None)
+    assert "the chain holds: 0 rows; nothing was activated yet" in capsys.readouterr().out
 
 
 def test_a_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

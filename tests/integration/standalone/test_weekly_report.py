@@ -191,3 +191,52 @@ def test_the_command_writes_the_page_under_the_weeks_name(
 def test_the_days_begin_with_what_the_day_before_ended(books: Books) -> None:
     assert books.day_equity[date(2024, 3, 19)] == 1010.0
     assert books.day_equity[FIRST.date()] == 1000.0
+
+
+LADDER = """
+insert into phase_activation_log (seq, id, ts, subject, change, given_by, note, forced, evidence, previous_hash, hash)
+select n, gen_random_uuid(), ts::timestamptz, subject, change, given_by, note, forced, '{}', n - 1, n from (values
+    (1, '2024-03-18', 'AVAX/USDT', 'enabled', 'chloe', 'of last week', false),
+    (2, '2024-03-20', 'AVAX/USDT', 'observed', 'chloe', 'profit_factor: is <0.7>', false),
+    (3, '2024-03-25', 'phase_1_stocks', 'activated', 'live (kim)', 'a drill', true),
+    (4, '2024-03-26', 'AVAX/USDT', 'disabled', 'chloe', 'of next week', false)
+) rows (n, ts, subject, change, given_by, note, forced);
+insert into rollout_log (ts, symbol, asset_class, level, tier, live, step, ready, evidence, why, requirements) values
+    ('2024-03-19', 'AVAX/USDT', 'crypto', 'full', 1, true, null, false, 'strong', '', '[]'),
+    ('2024-03-25', 'AVAX/USDT', 'crypto', 'observed', 1, false, 'restored', false, 'weak', '4 more <trades>', '[]'),
+    ('2024-03-26', 'AVAX/USDT', 'crypto', 'off', 1, false, 'enabled', false, 'weak', 'of next week', '[]'),
+    ('2024-03-25', 'NVDA', 'stocks', 'off', null, false, 'enabled', false, 'weak', '', '[]');
+insert into system_flags (id, name, subject, severity, blocks, detail, raised_at, cleared_at) values
+    (gen_random_uuid(), 'stale_feed', 'ETH/USDT', 'warning', 'entries', 'over before', '2024-03-11', '2024-03-17'),
+    (gen_random_uuid(), 'stale_feed', 'BTC/USDT', 'warning', 'entries', 'no <bar>', '2024-03-17', '2024-03-27'),
+    (gen_random_uuid(), 'stage_lag', 'risk', 'critical', 'live', 'late', '2024-03-19', '2024-03-20')
+"""
+
+
+def test_the_ladders_week_is_what_its_slices_changed_and_where_it_ended(database_url: str) -> None:
+    ladder = figures(asyncio.run(read(database_url, MONDAY, change=LADDER))).ladder
+    assert [(one.subject, one.change, one.forced) for one in ladder.changes] == [
+        ("AVAX/USDT", "observed", False), ("phase_1_stocks", "activated", True),
+    ]  # fmt: skip
+    assert [(one.symbol, one.level, one.step) for one in ladder.standings] == [
+        ("AVAX/USDT", "observed", "restored"), ("NVDA", "off", "enabled"),
+    ]  # fmt: skip
+    assert [(one.subject, one.cleared_at is None) for one in ladder.flags] == [("BTC/USDT", True), ("risk", False)]
+
+
+def test_the_page_tells_the_ladders_week_and_escapes_it(database_url: str) -> None:
+    page = as_html(figures(asyncio.run(read(database_url, MONDAY, change=LADDER))))
+    for told in (
+        "observed at half size", "phase activated", "live (kim) (forced)", "profit_factor: is &lt;0.7&gt;",
+        "4 more &lt;trades&gt;", "its full size", "Off besides, in other classes: 1.", "no &lt;bar&gt;", "still up",
+    ):  # fmt: skip
+        assert told in page, told
+    assert "of last week" not in page
+    assert "of next week" not in page
+
+
+def test_a_week_without_changes_says_so(books: Books) -> None:
+    page = as_html(figures(books))
+    assert "Nothing was opened, observed, taken off or moved this week." in page
+    assert "No full day had been evaluated by the week" in page
+    assert "No flag was up this week." in page
