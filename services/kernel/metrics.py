@@ -22,8 +22,11 @@ STAGE_SLICE = Gauge("chloe_stage_slice_timestamp_seconds", "Slice time of a stag
 # Messages that a reader got from the stored outbox because the stream had lost or not yet brought them.
 OUTBOX_RECOVERED = Counter("chloe_outbox_recovered_total", "Messages read from the outbox", ["stage"])
 
-# Messages that could not be read and went to the dead-letter stream.
-DEAD_LETTERS = Counter("chloe_dead_letters_total", "Unreadable messages put aside", ["topic"])
+# Entries that could not be read or believed and went to the dead-letter stream.
+DEAD_LETTERS = Counter("chloe_dead_letters_total", "Stream entries put aside", ["topic"])
+
+# Of those the ones that read well: forged, for they say something else than their producer stored, or nobody did.
+FORGED = Counter("chloe_forged_messages_total", "Stream entries that are not what their producer stored", ["stage"])
 
 # Candles by source: newly stored, changed later (revisions), refused as impossible.
 CANDLES_STORED = Counter("chloe_candles_stored_total", "Candles newly stored", ["source"])

@@ -5,6 +5,7 @@ well. ``seq`` counts a producer's messages on a topic without holes, which lets 
 a message outside the count (single candles, which the ``candles`` table holds).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -15,16 +16,24 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
-from services.contracts.messages import AnyMessage, Message, decode, encode
+from services.contracts.messages import AnyMessage, CandleClosed, IndicatorObserved, Message, decode, encode
 from services.contracts.topics import BY_NAME
 from services.kernel import metrics
-from services.kernel.errors import StreamCorrupt
+from services.kernel.logging import get
 
 RedisClient: TypeAlias = Any
 """A ``redis.asyncio.Redis`` (its type stubs do not cover streams precisely)."""
 
 DEAD_LETTER_CAP = 1000
-DEAD_LETTER_ALARM = 500
+NAME_CAP = 64
+VALUE_CAP = 4000
+"""Characters of an entry's names and values that a dead letter keeps."""
+
+LAST_SEQ = 2**63 - 1
+"""The largest number that the outbox has a place for."""
+
+UNCOUNTED = (CandleClosed, IndicatorObserved)
+"""Single values for people who watch: nobody decides on them, for the tables ``candles`` and others hold them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,8 @@ class Envelope:
     message: AnyMessage
     entry_id: str | None = None
     """The stream's entry id, for acknowledging; None when it came from the outbox."""
+    body: str = ""
+    """As it stood in the entry, to be compared with what is stored; empty when it came from the outbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,16 @@ class Outgoing:
     seq: int
     message: Message
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An entry that is put aside, as it stood on the stream, and why."""
+
+    topic: str
+    entry_id: str
+    fields: dict[str, str]
+    reason: str
 
 
 def outgoing(topic: str, producer: str, seq: int, message: Message) -> Outgoing:
@@ -82,7 +103,8 @@ class Streams:
     async def publish(self, messages: Iterable[Outgoing], acknowledge: Sequence[tuple[str, str]] = ()) -> None:
         """Send messages and acknowledge consumed entries ``(topic, entry_id)`` in one round trip."""
         pipe = self.redis.pipeline(transaction=False)
-        for out in messages:
+        sent = list(messages)
+        for out in sent:
             fields = {
                 "type": type(out.message).__name__,
                 "ts": out.message.ts.isoformat(),
@@ -97,28 +119,53 @@ class Streams:
         for topic, ids in by_topic.items():
             pipe.xack(topic, self.group, *ids)
         if len(pipe):
-            await pipe.execute()
+            await self._send(pipe, [out.topic for out in sent])
+
+    async def _send(self, pipe: Any, added: Sequence[str]) -> None:
+        """Carry out a pipeline that first adds to the given streams; those that somebody has spoilt are dropped."""
+        for n, answer in enumerate(await pipe.execute(raise_on_error=False)):
+            if isinstance(answer, Exception):
+                if n >= len(added) or not _spoilt(answer):
+                    raise answer
+                await self._drop(added[n], str(answer))
+
+    async def _drop(self, topic: str, reason: str) -> None:
+        """Remove what lies under a stream's name; groups are made again, and readers look into the outbox."""
+        get(self.group).error("stream dropped: nothing can be added to it or read from it", topic=topic, reason=reason)
+        await self.redis.delete(topic)
 
     async def ensure_groups(self, topics: Sequence[str]) -> None:
         """Create this group on each topic, from the stream's beginning; existing groups stay as they are."""
         for topic in topics:
             try:
-                await self.redis.xgroup_create(topic, self.group, id="0", mkstream=True)
+                await self._create_group(topic)
             except ResponseError as error:
-                if "BUSYGROUP" not in str(error):
+                if not _spoilt(error):
                     raise
+                await self._drop(topic, str(error))
+                await self._create_group(topic)
+
+    async def _create_group(self, topic: str) -> None:
+        try:
+            await self.redis.xgroup_create(topic, self.group, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
 
     async def read(self, topics: Sequence[str], *, count: int, block_ms: int) -> list[Envelope]:
         """Read new entries; unreadable ones go to the dead-letter stream. Raises ResponseError NOGROUP after a wipe."""
         reply = await self.redis.xreadgroup(
             self.group, "only", dict.fromkeys(topics, ">"), count=count, block=block_ms or None
         )
-        envelopes = []
+        envelopes, dead = [], []
         for topic, entries in _pairs(reply):
             for entry_id, fields in entries:
-                envelope = await self._open(topic, entry_id, fields)
-                if envelope is not None:
-                    envelopes.append(envelope)
+                try:
+                    envelopes.append(_opened(topic, entry_id, fields))
+                except (msgspec.DecodeError, KeyError, ValueError) as error:
+                    reason = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
+                    dead.append(DeadLetter(topic, entry_id, fields, reason))
+        await self._bury(dead)
         return envelopes
 
     async def drop_pending(self, topics: Sequence[str]) -> int:
@@ -148,28 +195,52 @@ class Streams:
             floors.append(str(pending["min"] or known[group]["last-delivered-id"]))
         await self.redis.xtrim(topic, minid=min(floors, key=_id_key), approximate=True)
 
-    async def _open(self, topic: str, entry_id: str, fields: dict[str, str]) -> Envelope | None:
-        try:
-            message = decode(fields["body"])
-            if type(message).__name__ != fields["type"]:
-                raise msgspec.ValidationError(f"field 'type' says {fields['type']}, body {type(message).__name__}")
-            _check_belongs(topic, fields["producer"], message)
-            return Envelope(topic, fields["producer"], int(fields["seq"]), message, entry_id)
-        except (msgspec.DecodeError, KeyError, ValueError) as error:
-            reason = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
-            await self._dead_letter(topic, entry_id, fields, reason)
-            return None
+    async def put_aside(self, envelopes: Sequence[Envelope], reason: str) -> None:
+        """Send entries that can be read and may not be believed to the dead-letter streams."""
+        await self._bury([DeadLetter(e.topic, e.entry_id or "", _fields(e), reason) for e in envelopes])
 
-    async def _dead_letter(self, topic: str, entry_id: str, fields: dict[str, str], reason: str) -> None:
-        metrics.DEAD_LETTERS.labels(topic).inc()
-        dead = f"dead.{topic}"
-        kept = {name[:64]: value[:4000] for name, value in fields.items()}
-        await self.redis.xadd(
-            dead, {**kept, "entry": entry_id, "group": self.group, "reason": reason}, maxlen=DEAD_LETTER_CAP
-        )
-        await self.redis.xack(topic, self.group, entry_id)
-        if await self.redis.xlen(dead) >= DEAD_LETTER_ALARM:
-            raise StreamCorrupt(f"stream {topic}: {DEAD_LETTER_ALARM} unreadable messages, the last: {reason}")
+    async def _bury(self, dead: Sequence[DeadLetter]) -> None:
+        """Keep entries with their reasons and acknowledge them, in one round trip and with one line a stream.
+
+        However many there are, they stop nobody: what a producer stored is read from the outbox.
+        """
+        if not dead:
+            return
+        pipe = self.redis.pipeline(transaction=False)
+        for one in dead:
+            kept = {name[:NAME_CAP]: value[:VALUE_CAP] for name, value in one.fields.items()}
+            said = {**kept, "entry": one.entry_id, "group": self.group, "reason": one.reason}
+            pipe.xadd(f"dead.{one.topic}", said, maxlen=DEAD_LETTER_CAP)
+        for one in dead:
+            pipe.xack(one.topic, self.group, one.entry_id)
+        await self._send(pipe, [f"dead.{one.topic}" for one in dead])
+        for topic, count in Counter(one.topic for one in dead).items():
+            metrics.DEAD_LETTERS.labels(topic).inc(count)
+            last = next(one for one in reversed(dead) if one.topic == topic)
+            get(self.group).error(
+                "entries put aside", topic=topic, entries=count, last=last.entry_id, reason=last.reason
+            )
+
+
+def _opened(topic: str, entry_id: str, fields: dict[str, str]) -> Envelope:
+    """Read an entry; raises KeyError, ValueError or a ``msgspec.DecodeError`` that says what is wrong with it."""
+    message = decode(fields["body"])
+    if type(message).__name__ != fields["type"]:
+        raise msgspec.ValidationError(f"field 'type' says {fields['type']}, body {type(message).__name__}")
+    producer, seq = fields["producer"], int(fields["seq"])
+    _check_belongs(topic, producer, message)
+    _check_place(producer, seq, message)
+    return Envelope(topic, producer, seq, message, entry_id, fields["body"])
+
+
+def _fields(envelope: Envelope) -> dict[str, str]:
+    kind = type(envelope.message).__name__
+    return {"type": kind, "producer": envelope.producer, "seq": str(envelope.seq), "body": envelope.body}
+
+
+def _spoilt(error: Exception) -> bool:
+    """Say whether a stream's name holds something else, or an entry with the largest id that there is."""
+    return isinstance(error, ResponseError) and ("WRONGTYPE" in str(error) or "exhausted" in str(error))
 
 
 def _check_belongs(topic: str, producer: str, message: Message) -> None:
@@ -181,6 +252,16 @@ def _check_belongs(topic: str, producer: str, message: Message) -> None:
         raise msgspec.ValidationError(f"a {type(message).__name__} does not belong on this stream")
     if row.writer not in ("ingestion", producer):  # ingestion writes in the names of its sources
         raise msgspec.ValidationError(f"written by '{producer}', but only '{row.writer}' writes this stream")
+
+
+def _check_place(producer: str, seq: int, message: Message) -> None:
+    """Refuse a number or a name that no producer can have stored a message under."""
+    if not 0 <= seq <= LAST_SEQ:
+        raise msgspec.ValidationError(f"number {seq} is none that a producer counts")
+    if seq == 0 and not isinstance(message, UNCOUNTED):
+        raise msgspec.ValidationError(f"a {type(message).__name__} without a number; only single values are uncounted")
+    if not (producer.isascii() and producer.isprintable() and len(producer) <= NAME_CAP):
+        raise msgspec.ValidationError("written under a name that no producer has")
 
 
 def _pairs(reply: Any) -> Iterable[tuple[str, list[tuple[str, dict[str, str]]]]]:

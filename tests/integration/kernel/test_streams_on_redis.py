@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 from redis.exceptions import ResponseError
 
 from services.contracts.messages import FeedAdvanced, SliceClosed, encode
 from services.kernel import streams as plumbing
-from services.kernel.errors import StreamCorrupt
 from services.kernel.streams import Streams, connect, outgoing
 
 TOPIC = "ingestion.slices"
@@ -115,6 +115,9 @@ GOOD = {"type": "SliceClosed", "ts": "x", "producer": "clock", "seq": "2", "body
         (GOOD | {"body": GOOD["body"].replace("Z", "")}, "timezone"),
         (GOOD | {"type": "ForecastsMade"}, "field 'type' says ForecastsMade, body SliceClosed"),
         (GOOD | {"seq": "two"}, "invalid literal for int"),
+        (GOOD | {"seq": "-1"}, "number -1 is none that a producer counts"),
+        (GOOD | {"seq": str(2**63)}, "is none that a producer counts"),
+        (GOOD | {"seq": "0"}, "a SliceClosed without a number"),
         (GOOD | {"producer": "stranger"}, "written by 'stranger'"),
         ({k: v for k, v in GOOD.items() if k != "seq"}, "field 'seq' is missing"),
         ({k: v for k, v in GOOD.items() if k != "type"}, "field 'type' is missing"),
@@ -143,7 +146,7 @@ def test_a_poison_message_goes_to_the_dead_letters_with_its_reason_and_readers_g
     on_redis(redis_url, case)
 
 
-def test_dead_letters_are_capped_and_too_many_stop_the_reader(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_letters_are_capped_and_however_many_stop_nobody(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plumbing, "DEAD_LETTER_CAP", 20)
 
     async def case(redis: Any) -> None:
@@ -153,13 +156,39 @@ def test_dead_letters_are_capped_and_too_many_stop_the_reader(redis_url: str, mo
         for _ in range(600):
             pipe.xadd(TOPIC, {"junk": "1"})
         await pipe.execute()
-        assert await read(reader, 1000) == []
+        await send(redis, 1, 1)
+        with structlog.testing.capture_logs() as said:
+            assert await read(reader, 1000) == [1]
         assert await redis.xlen(f"dead.{TOPIC}") < 200  # Redis trims whole nodes of a hundred
-        monkeypatch.setattr(plumbing, "DEAD_LETTER_CAP", 1000)
-        monkeypatch.setattr(plumbing, "DEAD_LETTER_ALARM", 3)
+        assert [(line["topic"], line["entries"], line["reason"]) for line in said] == [
+            (TOPIC, 600, "field 'body' is missing")
+        ]
+        assert (await redis.xpending(TOPIC, "execution"))["pending"] == 1, "only what can be read waits"
+
+    on_redis(redis_url, case)
+
+
+BEYOND = "18446744073709551615-18446744073709551615"
+
+
+@pytest.mark.parametrize("spoilt", [TOPIC, f"dead.{TOPIC}"])
+@pytest.mark.parametrize("how", ["another kind of value", "the largest id"])
+def test_a_stream_that_nothing_can_be_added_to_is_dropped_and_made_again(redis_url: str, spoilt: str, how: str) -> None:
+    async def case(redis: Any) -> None:
+        if how == "another kind of value":
+            await redis.set(spoilt, "x")
+        else:
+            await redis.xadd(spoilt, {"junk": "1"}, id=BEYOND)
+        reader = Streams(redis, "execution")
+        await reader.ensure_groups([TOPIC])
+        await send(redis, 1, 1)  # at the latest this finds the largest id
+        await reader.ensure_groups([TOPIC])
         await redis.xadd(TOPIC, {"junk": "1"})
-        with pytest.raises(StreamCorrupt, match=r"slices: 3 unreadable messages, the last: field 'body'"):
-            await read(reader)
+        await read(reader)  # at the latest this drops the dead letters' stream
+        await redis.xadd(TOPIC, {"junk": "1"})
+        await send(redis, 2, 2)
+        assert await read(reader) == [2]
+        assert await redis.xlen(f"dead.{TOPIC}") >= 1
 
     on_redis(redis_url, case)
 
