@@ -36,7 +36,7 @@ class AssetResearch(Struct, frozen=True, omit_defaults=True):
     fresh: int
     """Those of them that had a new bar of the asset."""
     n: int = 0
-    """Forecasts with a known outcome, since the measurement began."""
+    """Forecasts that the edge rests on."""
     edge_bps: float | None = None
     """Mean over the cells of its profile (all cells where it has none), with its 95 % interval."""
     low_bps: float | None = None

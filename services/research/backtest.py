@@ -18,6 +18,9 @@ from services.contracts.messages import (
 from services.execution.book import open_book
 from services.execution.decide import Settle, settle
 from services.phases import decide as phases
+from services.phases.chain import LogEntry
+from services.phases.record import Record
+from services.research import nightly
 from services.research.parameters import Parameters
 from services.risk.decide import decide as decide_orders
 from services.risk.state import RiskEvent, RiskState
@@ -35,6 +38,10 @@ class BacktestResult:
     orders: int = 0
     refused: int = 0
     readiness: tuple[Readiness, ...] = ()
+    words: list[DayEvaluated] = field(default_factory=list)
+    """Phases' word on each day."""
+    log: list[LogEntry] = field(default_factory=list)
+    record: Record = field(default_factory=Record)
 
 
 def backtest(
@@ -47,6 +54,7 @@ def backtest(
     signalling = SignalState(enabled=judging.enabled)
     risking = RiskState(enabled=judging.enabled, classes=classes)
     book = open_book(parameters.starting_cash)
+    researching = nightly.start(parameters.research)
     orders: OrdersDecided | None = None
     day: list[PortfolioSettled] = []
     fresh: tuple[DayEvaluated, ...] = ()
@@ -56,10 +64,16 @@ def backtest(
         risking, orders = decide_orders(risking, RiskEvent(targets, portfolio, fresh), parameters.risk)
         fresh = ()
         day.append(portfolio)
+        researching = nightly.observe(researching, forecasts, parameters.research)
         if phases.ends_day(closed.ts):
-            judging, verdict = phases.on_day(judging, phases.DayEnded(tuple(day), configured), parameters.phases)
+            researching, research = nightly.word(researching, forecasts.ts, parameters.research)
+            ended = phases.DayEnded(tuple(day), configured, research)
+            judging, verdict = phases.on_day(judging, ended, parameters.phases)
             fresh, day = (verdict.message,), []
             result.readiness = verdict.message.readiness
+            result.words.append(verdict.message)
+            result.log.extend(verdict.log)
+            result.record = judging.record
         _collect(result, portfolio, orders)
     return result
 

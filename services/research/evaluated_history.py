@@ -7,12 +7,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from services.contracts.messages import Trade
+from services.contracts.messages import ForecastsMade, Trade
 from services.domain.assets import AssetsConfig
 from services.execution.settings import PaperSettings
 from services.inference.parallel import cores
 from services.inference.settings import ModelsSettings
 from services.inference.walk_forward import walk_forward
+from services.ingestion.files import CandleFile
 from services.ingestion.replay import Recorded
 from services.ingestion.service import Span
 from services.kernel.errors import DataError
@@ -36,9 +37,26 @@ def evaluate_recorded(
     tell: Tell | None = None,
     ledgers: Sequence[Ledger] = (),
 ) -> EvaluationReport:
-    """Judge the forecasts of the recorded span, of all symbols or those named; raises DataError for an absent one.
+    """Judge the forecasts of the recorded span, of all symbols or those named; raises DataError for an absent one."""
+    wanted, made = forecast_recorded(recorded, settings, symbols=symbols, tell=tell)
+    costs = {name: round_trip_bps(of_class, paper) for name, of_class in assets.classes.items()}
+    return evaluate(
+        rows_of(for_inference(wanted), made, settings.horizon_bars, costs),
+        source=f"recorded candles of {len(wanted)} {'asset' if len(wanted) == 1 else 'assets'}; {settings.says}",
+        since=recorded.span.begins,
+        until=recorded.span.until,
+        ledgers=ledgers,
+        seed=settings.seed,
+    )
 
-    Slices before the span are forecast too, as far as confidence looks back, and then left out.
+
+def forecast_recorded(
+    recorded: Recorded, settings: ModelsSettings, *, symbols: Collection[str] = (), tell: Tell | None = None
+) -> tuple[list[CandleFile], list[ForecastsMade]]:
+    """Train by walk-forward and forecast the recorded span, of all symbols or those named, beside their candles.
+
+    Slices before the span are forecast too, as far as confidence looks back, and then left out. Raises DataError for a
+    symbol that is not recorded.
     """
     there = {one.symbol for one in recorded.series}
     absent = sorted(set(symbols) - there)
@@ -57,16 +75,8 @@ def evaluate_recorded(
     since = recorded.span.begins - before - timedelta(days=settings.ensemble.history_days)
     trained = list(walk_forward(market, settings, heard, symbols=names, workers=cores(), since=since))
     closed = slices(wanted, Span(recorded.span.begins - before, recorded.span.until))
-    made = [one for one in forecasts(recorded.series, closed, settings, trained) if one.ts > recorded.span.begins]
-    costs = {name: round_trip_bps(of_class, paper) for name, of_class in assets.classes.items()}
-    return evaluate(
-        rows_of(for_inference(wanted), made, settings.horizon_bars, costs),
-        source=f"recorded candles of {len(wanted)} {'asset' if len(wanted) == 1 else 'assets'}; {settings.says}",
-        since=recorded.span.begins,
-        until=recorded.span.until,
-        ledgers=ledgers,
-        seed=settings.seed,
-    )
+    made = forecasts(recorded.series, closed, settings, trained)
+    return wanted, [one for one in made if one.ts > recorded.span.begins]
 
 
 def read_ledger(path: Path, assets: AssetsConfig) -> Ledger:

@@ -10,6 +10,8 @@ from services.execution.settings import ExecutionSettings
 from services.kernel.config import load
 from services.phases.decide import PhasesParams
 from services.phases.settings import PhasesSettings, RolloutSettings
+from services.research.nightly import NightlyParams
+from services.research.nightly_params import load_params as load_nightly
 from services.risk.settings import RiskSettings
 from services.risk.state import RiskParams
 from services.signals.decide import SignalParams
@@ -26,6 +28,7 @@ class Parameters:
     phases: PhasesParams
     venue: PaperVenue
     starting_cash: Decimal
+    research: NightlyParams
 
 
 def load_parameters(folder: Path | None = None) -> Parameters:
@@ -47,4 +50,5 @@ def load_parameters(folder: Path | None = None) -> Parameters:
         ),
         venue=PaperVenue(execution.paper, assets.classes, assets.assets),
         starting_cash=execution.paper.starting_cash,
+        research=load_nightly(folder),
     )

@@ -107,9 +107,12 @@ def _by_symbol(cells: Sequence[EdgeMeasured]) -> dict[str, dict[Regime, tuple[in
 
 
 def _asset(symbol: str, state: SignalState, params: SignalParams) -> Asset:
-    """Return the asset as declared, or with research's cells for its profile."""
+    """Return the asset as declared, or with research's cells for its profile: they are of the same sides."""
     asset, cells = params.assets[symbol], state.cells.get(symbol)
-    return asset if cells is None else asset.model_copy(update={"profile": Profile(cells=cells)})
+    if cells is None:
+        return asset
+    sides = asset.profile.sides if asset.profile is not None else None
+    return asset.model_copy(update={"profile": Profile(cells=cells, sides=sides)})
 
 
 def _divide(

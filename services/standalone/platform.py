@@ -15,10 +15,11 @@ from services.kernel.database import Connection
 from services.kernel.stage import LoopSettings, Stage, StageLoop
 from services.kernel.streams import RedisClient, Streams
 from services.phases.service import load_stage as phases
+from services.research.nightly_stage import load_stage as research
 from services.risk.service import load_stage as risk
 from services.signals.service import load_stage as signals
 
-STAGES = ("clock", "inference", "signals", "risk", "execution", "phases")
+STAGES = ("clock", "inference", "signals", "risk", "execution", "research", "phases")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Platform:
             signals(self.config),
             risk(self.config),
             execution(self.config),
+            research(self.config),
             phases(self.reports, self.config),
         ]
 

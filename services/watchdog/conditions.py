@@ -65,8 +65,8 @@ def stale_feed(seen: Observation, checks: Checks) -> Words:
 
 
 def dead_letters(seen: Observation, checks: Checks) -> Words:
-    """Find streams with unreadable messages."""
-    return _too_many(seen.dead_letters or {}, checks.dead_letters, "unreadable messages")
+    """Find streams with unreadable or forged messages."""
+    return _too_many(seen.dead_letters or {}, checks.dead_letters, "unreadable or forged messages")
 
 
 def refused_candles(seen: Observation, checks: Checks) -> Words:

@@ -36,8 +36,12 @@ TABLES = {
     "signals": "select * from signals order by ts, symbol",
     "allocations": "select * from allocations order by ts, symbol",
     "asset_performance": "select * from asset_performance order by day, symbol",
+    "performance_by_cell": "select * from performance_by_cell order by symbol, regime, bucket",
+    "rollout_log": "select * from rollout_log order by ts, symbol",
     "readiness_log": "select * from readiness_log order by ts, phase",
     "phase_activation_log": "select * from phase_activation_log order by seq",
+    "research_edges": "select * from research_edges order by as_of, symbol, regime, bucket",
+    "research_tiers": "select * from research_tiers order by as_of, symbol",
     "slices": "select ts, timeframe, present, missing from slices order by ts",
     "candles": """
         select ts, symbol, timeframe, open, high, low, close, volume, source, revision from candles

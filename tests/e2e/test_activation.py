@@ -68,7 +68,7 @@ async def _activate(platform: Platform, folder: Path) -> list[tuple[int, Any]]:
 
 
 async def _run(database_url: str, redis_url: str, folder: Path, config: Path) -> dict[str, Any]:
-    pool, redis = await connect_pool(database_url, size=10, durable=False), connect(redis_url)
+    pool, redis = await connect_pool(database_url, size=14, durable=False), connect(redis_url)
     recorded = read(ROOT / "sample", load(AssetsConfig, ASSETS_FILE), *SPAN)
     async with pool.acquire() as conn, conn.transaction():
         await claim(conn, recorded, "1h")

@@ -63,7 +63,7 @@ def in_memory(recorded: Recorded, models: list[TrainedModel]) -> BacktestResult:
 async def replayed(
     recorded: Recorded, models: list[TrainedModel], database_url: str, redis_url: str, reports: Path
 ) -> tuple[bytes, bytes, list[Any]]:
-    pool, redis = await connect_pool(database_url, size=8, durable=False), connect(redis_url)
+    pool, redis = await connect_pool(database_url, size=10, durable=False), connect(redis_url)
     async with pool.acquire() as conn, conn.transaction():
         await claim(conn, recorded, "1h")
         await inference_store.save_models(conn, models)

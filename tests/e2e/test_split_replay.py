@@ -1,7 +1,8 @@
 """A series with a split in it, replayed through the running stages, equals the back-test byte for byte.
 
 Prices and forecasts are made up: a calm market, told as it would be traded over a 10:1 split, and a model that mostly
-wants to hold. Everything else is what the platform runs: the source, the clock, signals, risk, execution, phases.
+wants to hold. Everything else is what the platform runs: the source, the clock, signals, risk, execution, research,
+phases.
 """
 
 import asyncio
@@ -35,6 +36,7 @@ from services.kernel.streams import Streams, connect
 from services.phases.service import load_stage as phases
 from services.research.backtest import BacktestResult, backtest
 from services.research.history import slices
+from services.research.nightly_stage import load_stage as research
 from services.research.parameters import load_parameters
 from services.risk.service import load_stage as risk
 from services.signals.service import load_stage as signals
@@ -94,7 +96,7 @@ def recorded(folder: Path) -> Recorded:
 
 
 async def replayed(made: Recorded, folder: Path, database_url: str, redis_url: str) -> tuple[bytes, bytes, list[Any]]:
-    pool, redis = await connect_pool(database_url, size=8, durable=False), connect(redis_url)
+    pool, redis = await connect_pool(database_url, size=10, durable=False), connect(redis_url)
     async with pool.acquire() as conn, conn.transaction():
         await claim(conn, made, "1h")
     stages: list[Any] = [
@@ -103,6 +105,7 @@ async def replayed(made: Recorded, folder: Path, database_url: str, redis_url: s
         signals(folder),
         risk(folder),
         execution(folder),
+        research(folder),
         phases(folder / "reports", folder),
     ]
     loops = [StageLoop(stage, pool, Streams(redis, stage.name), LoopSettings(block_ms=250)) for stage in stages]

@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[3]
 FAMILIES = ("crypto", "stocks", "forex", "sentiment", "macro")
 AROUND = {"timescaledb", "redis", "prometheus", "grafana", "migrate", "train"}
 ONE_SHOT = {"migrate", "train"}
-BESIDE_THE_FLOW = {"trainer", "live"}
-"""Run like the others, but read and write no stream: what they read and make is in the database."""
+BESIDE_THE_FLOW = {"trainer", "live", "watchdog"}
+"""Run like the others, but have no stream of their own: what they read and make is in the database."""
 MODULES = {
     "clock": "services.ingestion.clock",
     "trainer": "services.inference.trainer",
@@ -186,7 +186,7 @@ def test_the_backend_network_has_no_way_out() -> None:
     assert COMPOSE["networks"]["backend"] == {"internal": True}
     outside = {name for name, service in SERVICES.items() if "edge" in service["networks"]}
     ingestion = {f"ingestion-{family}" for family in FAMILIES}
-    assert outside == ingestion | {"live", "gateway", "prometheus", "grafana"}
+    assert outside == ingestion | {"live", "watchdog", "gateway", "prometheus", "grafana"}
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -213,6 +213,13 @@ def test_the_live_desk_starts_only_when_asked_for_and_alone_has_the_brokers_keys
     assert holders == ["live"]
     assert f"{BROKERS_ENV}\n" in (ROOT / ".gitignore").read_text(encoding="utf-8")
     assert [name for name, service in SERVICES.items() if SWITCH in (service.get("environment") or {})] == ["live"]
+
+
+def test_the_watchdog_alone_knows_where_people_are_told() -> None:
+    notify = "infrastructure/notify.env"
+    holders = [n for n, s in SERVICES.items() if {"path": notify, "required": False} in s.get("env_file", [])]
+    assert holders == ["watchdog"]
+    assert f"{notify}\n" in (ROOT / ".gitignore").read_text(encoding="utf-8")
 
 
 def test_the_gpu_file_only_adds_a_gpu_to_what_uses_torch() -> None:

@@ -106,14 +106,16 @@ def test_key_files_name_what_sources_and_brokers_need_and_are_their_owners_alone
     needed = {key for module in adapters().values() for key in module.NEEDS}
     assert listed_keys(sources) == needed | {"COINGECKO_API_KEY"}, "CoinGecko's key is optional"
     assert listed_keys(brokers) == {key for module in (bybit, alpaca, oanda) for key in module.NEEDS}
-    assert {stat.S_IMODE(path.stat().st_mode) for path in (sources, brokers)} == {0o600}
+    notify = checkout / "infrastructure" / "notify.env"
+    assert listed_keys(notify) == {"CHLOE_NOTIFY_URL"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (sources, brokers, notify)} == {0o600}
 
 
 def test_keys_that_are_filled_in_are_never_written_over(checkout: Path) -> None:
-    for name in ("providers.env", "brokers.env"):
+    for name in ("providers.env", "brokers.env", "notify.env"):
         (checkout / "infrastructure" / name).write_text(f"{name} of mine\n", encoding="utf-8")
     subprocess.run([checkout / "infrastructure" / "scripts" / SCRIPT.name], check=True, capture_output=True)
-    for name in ("providers.env", "brokers.env"):
+    for name in ("providers.env", "brokers.env", "notify.env"):
         assert (checkout / "infrastructure" / name).read_text(encoding="utf-8") == f"{name} of mine\n"
 
 

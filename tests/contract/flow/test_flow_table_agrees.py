@@ -60,6 +60,7 @@ def test_every_role_of_the_diagram_is_a_service_of_compose() -> None:
         "train",
         "trainer",
         "live",
+        "watchdog",
         "prometheus",
         "grafana",
     }

@@ -180,7 +180,7 @@ def test_unreadable_messages_are_counted_while_redis_answers_and_left_as_they_ar
             await watchdog.redis.xadd("dead.risk.orders", {"reason": "no JSON"}, id=f"{milliseconds - 1000 + n}-0")
         due = await looking(watchdog, NOW, 1)
         assert await dead_flags(pool) == [("dead_letters", "risk.orders", True)]
-        assert await pool.fetchval(DETAILS) == "3 unreadable messages within 1:00:00"
+        assert await pool.fetchval(DETAILS) == "3 unreadable or forged messages within 1:00:00"
         redis, watchdog.redis = watchdog.redis, connect("unix:///nowhere/redis.sock")
         try:
             due = await looking(watchdog, due, 108, SELDOM)

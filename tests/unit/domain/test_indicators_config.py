@@ -13,9 +13,3 @@ def test_every_named_indicator_is_declared_and_every_source_exists() -> None:
     assert {source for sources in declared.values() for source in sources} <= set(
         load(DataSources, "data_sources.yaml").sources
     )
-
-
-def test_an_indicator_without_a_configured_source_is_missing() -> None:
-    config = IndicatorsConfig(indicators={"a": ("x", "y"), "b": (), "c": ("z",)})
-    assert config.missing(["c", "b", "a", "unknown"], {"y"}) == ["c", "b", "unknown"]
-    assert config.missing(["a"], {"x"}) == []

@@ -117,7 +117,7 @@ def test_the_declared_configuration_is_accepted() -> None:
     assert len(load_parameters(CONFIG).assets.assets) == 32
 
 
-@pytest.mark.parametrize("name", ["assets_config", "execution", "phases", "risk", "rollout", "signals"])
+@pytest.mark.parametrize("name", ["assets_config", "execution", "phases", "research", "risk", "rollout", "signals"])
 def test_an_unknown_key_in_any_declared_file_is_refused(tmp_path: Path, name: str) -> None:
     folder = Path(copytree(CONFIG, tmp_path / "config"))
     path = folder / f"{name}.yaml"
@@ -141,6 +141,7 @@ def test_an_unknown_key_in_any_declared_file_is_refused(tmp_path: Path, name: st
         ),
         ("assets_config", "stop_loss: 0.04", "stop_loss: 4", "key 'assets.BTC/USDT.stop_loss'"),
         ("execution", "starting_cash: 2500", "starting_cash: 0", "key 'paper.starting_cash'"),
+        ("research", "[0.0015, 0.0030,", "[0.0030, 0.0015,", "must be above 0 and ascend"),
     ],
 )
 def test_a_wrong_value_in_a_declared_file_is_refused(tmp_path: Path, name: str, old: str, new: str, words: str) -> None:

@@ -1,6 +1,7 @@
 """What the environment says, typed; wrong values are one line that names the variable."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +40,20 @@ def test_unset_replay_span_means_the_whole_folder(monkeypatch: pytest.MonkeyPatc
         monkeypatch.delenv(name, raising=False)
     settings = from_environment()
     assert (settings.replay_from, settings.replay_until) == (None, None)
+
+
+def test_the_address_that_people_are_told_at_comes_from_the_environment_or_a_file_and_is_never_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("CHLOE_NOTIFY_URL", "CHLOE_NOTIFY_URL_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert from_environment().notify() is None
+    monkeypatch.setenv("CHLOE_NOTIFY_URL", " ")
+    assert from_environment().notify() is None, "a line that was left empty"
+    monkeypatch.setenv("CHLOE_NOTIFY_URL", "https://hook.test/9c1f")
+    settings = from_environment()
+    assert settings.notify() == "https://hook.test/9c1f"
+    assert "9c1f" not in f"{settings!r} {settings}"
+    (tmp_path / "url").write_text("https://hook.test/of-the-file\n", encoding="utf-8")
+    monkeypatch.setenv("CHLOE_NOTIFY_URL_FILE", str(tmp_path / "url"))
+    assert from_environment().notify() == "https://hook.test/of-the-file"

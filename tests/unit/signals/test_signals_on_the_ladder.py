@@ -60,6 +60,15 @@ def test_a_promoted_asset_is_entered_in_researchs_cells_and_no_others() -> None:
     assert any("profile trades chop and high_vol" in reason for reason in wrong.reasons), wrong.reasons
 
 
+def test_researchs_cells_are_of_the_sides_that_the_declared_profile_is_of() -> None:
+    """AVAX is measured short only: cells that paid short say nothing of buying."""
+    avax = "AVAX/USDT"
+    said = word(enabled=(avax,), cells=(EdgeMeasured(avax, "high_vol", 5, 900, 11.0),))
+    bought = after(said, avax, bucket=5).targets[0]
+    assert bought.action == "HOLD"
+    assert any("profile trades short only" in reason for reason in bought.reasons), bought.reasons
+
+
 def test_what_is_remembered_of_the_ladder_survives_a_restart() -> None:
     said = word(observed=(BTC,), cells=(EdgeMeasured(BNB, "chop", 8, 700, 9.0),))
     state, _ = decide(SignalState(enabled=()), forecasts_at(START, forecast(BTC, 0.02)), (said,), PARAMS)

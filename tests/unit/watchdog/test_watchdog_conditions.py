@@ -99,7 +99,7 @@ def test_errors_are_flagged_by_where_they_come_from() -> None:
         senseless_orders={"BTC/USDT": 1},
     )
     assert found == {
-        ("dead_letters", "risk.orders"): "3 unreadable messages within 1:00:00",
+        ("dead_letters", "risk.orders"): "3 unreadable or forged messages within 1:00:00",
         ("refused_candles", "bybit"): "20 impossible candles within 1:00:00",
         ("refused_commands", "all"): "10 refused commands within 0:10:00",
         ("senseless_orders", "BTC/USDT"): "1 wishes that make no sense, which risk refused within 1 day, 0:00:00",

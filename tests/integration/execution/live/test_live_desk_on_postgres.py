@@ -34,6 +34,7 @@ from services.execution.live.state import (
 from services.execution.live.store import PostgresStore, record_audit
 from services.kernel.database import Connection, append, connect_pool
 from services.kernel.errors import StartRefused
+from services.kernel.flags import clear_flag, raise_flag
 from services.kernel.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -221,6 +222,14 @@ async def test_nothing_is_permitted_as_delivered_and_everything_named_must_be_op
     assert await reasons() == "open flag: books_broken: differ by 1"
     async with pool.acquire() as conn:
         await conn.execute("update system_flags set cleared_at = now()")
+    for subject, concerns in (("all", True), ("crypto", True), ("clock", True), ("stocks", False), ("ETH/USDT", False)):
+        async with pool.acquire() as conn:
+            await raise_flag(
+                conn, "stage_lag", subject, severity="critical", blocks="live", detail="made up", now=world.now
+            )
+            assert (await reasons() == "open flag: stage_lag: made up") is concerns, subject
+            await clear_flag(conn, "stage_lag", subject, world.now)
+    async with pool.acquire() as conn:
         await record_audit(conn, "BTC/USDT", world.now, ready=False, reasons=["profit factor 0.9"])
     assert "says not ready" in await reasons()
     assert SETTINGS.enabled, "the world's own settings are switched on; the delivered ones are not"
