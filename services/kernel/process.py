@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import uvicorn
@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from services.kernel import logging
 from services.kernel.config import config_version
-from services.kernel.database import connect_pool
+from services.kernel.database import Connection, connect_pool
 from services.kernel.errors import ChloeError
 from services.kernel.settings import Settings, from_environment
 from services.kernel.stage import LoopSettings, Stage, StageLoop
@@ -41,8 +41,10 @@ def main(service: Callable[[S], Awaitable[None]], read: Callable[[], S] = from_e
         sys.exit(f"chloe: {_first(known)}")
 
 
-async def run_stage(settings: Settings, stage: Stage[Any]) -> None:
-    """Run a stage's loop with its health endpoints."""
+async def run_stage(
+    settings: Settings, stage: Stage[Any], beside: Callable[[Connection], Coroutine[Any, Any, None]] | None = None
+) -> None:
+    """Run a stage's loop with its health endpoints, and another task ``beside`` it on the same pool."""
     replaying = settings.source == "replay"
     pool = await connect_pool(settings.database(), durable=True)
     redis = connect(settings.redis())
@@ -53,6 +55,8 @@ async def run_stage(settings: Settings, stage: Stage[Any]) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(serve_health(settings, lambda: loop.ready))
             group.create_task(loop.run())
+            if beside is not None:
+                group.create_task(beside(pool))
     finally:
         await redis.aclose()
         await pool.close()

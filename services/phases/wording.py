@@ -31,7 +31,7 @@ def missing(rule: Asked, seen: Measured, facts: Facts) -> str:
         return _counted(rule, int(seen.current), seen.summary)
     if seen.current is None:
         return _undefined(rule, seen.summary, facts)
-    return _not(rule, _form(rule, seen.current))
+    return _not(rule, seen.current)
 
 
 def _counted(rule: Asked, current: int, summary: Summary) -> str:
@@ -90,10 +90,13 @@ def _undefined(rule: Asked, summary: Summary, facts: Facts) -> str:
     return f"not defined: {_many(summary.trades, 'trade')} without a gain or a loss"
 
 
-def _not(rule: Asked, current: str) -> str:
+def _not(rule: Asked, value: float) -> str:
     must = "must be" if rule.comparison != "is" else "must be exactly"
     sign = f" {rule.comparison}" if rule.comparison != "is" else ""
-    return f"is {current}, {must}{sign} {_form(rule, rule.threshold)}"
+    asked, current = _form(rule, rule.threshold), _form(rule, value)
+    if asked == current and not math.isclose(value, rule.threshold):  # rounding must not make them look alike
+        asked, current = f"{rule.threshold:.4f}", f"{value:.4f}"
+    return f"is {current}, {must}{sign} {asked}"
 
 
 def _form(rule: Asked, value: float) -> str:

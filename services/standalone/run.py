@@ -28,6 +28,8 @@ from services.kernel.settings import from_environment
 from services.kernel.streams import connect
 from services.phases.service import load_params
 from services.phases.store import seed
+from services.research import shadow_store
+from services.research.parameters import load_parameters
 from services.risk.switch import follow as follow_switch
 from services.standalone import servers, summary, training
 from services.standalone.platform import Platform, run_until
@@ -126,6 +128,7 @@ async def _live(platform: Platform, assets: AssetsConfig, screen: Screen, wanted
         switch = partial(follow_switch, platform.pool, platform.redis, from_environment().halt_file, config_version())
         group.create_task(outlast("halt-file", switch))
         group.create_task(watch(platform.pool, platform.redis))
+        group.create_task(shadow_store.run(platform.pool, load_parameters(), config_version()))
 
 
 @contextlib.asynccontextmanager

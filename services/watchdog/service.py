@@ -96,7 +96,7 @@ class Watchdog:
             self.log.warning("command waits in the outbox: Redis is out of reach", error=type(error).__name__)
 
     async def _dead_letters(self, now: datetime) -> dict[str, int] | None:
-        """Count the unreadable and forged messages of each stream within the window; None while Redis does not answer."""
+        """Count each stream's unreadable and forged messages within the window; None while Redis does not answer."""
         window = timedelta(seconds=self.settings.checks.dead_letters.window_seconds)
         since = int((now - window).timestamp() * 1000)  # entries are named by the millisecond that they came
         found = {}

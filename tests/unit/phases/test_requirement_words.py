@@ -242,3 +242,10 @@ def test_floors_that_are_broken_are_told_as_what_should_hold() -> None:
         f"feed_fresh ({AVAX}, last 7 d)",
         f"open_flags ({AVAX})",
     ]
+
+
+def test_figures_that_round_to_the_threshold_are_told_to_four_places() -> None:
+    """``is 0.80, must be >= 0.80`` would explain nothing."""
+    facts = Facts(record=record_of([1.0] * 5, trades=20, wins=10, profit=79.96, loss=100.0))
+    (found,) = evaluate((rule("profit_factor", ">=", 0.80, scope="crypto"),), facts)
+    assert found.missing == "is 0.7996, must be >= 0.8000"
