@@ -18,12 +18,15 @@ from services.kernel.config import config_version
 from services.kernel.database import Connection
 from services.kernel.errors import StartRefused
 from services.kernel.settings import from_environment
-from services.research import ablation_table, allocators, nightly_history, nightly_report, nightly_store
+from services.research import ablation_table, allocators
 from services.research.ablation import History, ablate
 from services.research.evaluated_history import forecast_recorded
 from services.research.history import forecasts, slices
-from services.research.nightly_params import load_params
-from services.research.nightly_state import ResearchState
+from services.research.nightly import history as nightly_history
+from services.research.nightly import report as nightly_report
+from services.research.nightly import store as nightly_store
+from services.research.nightly.params import load_params
+from services.research.nightly.state import ResearchState
 from services.research.parameters import Parameters, load_parameters
 from services.standalone import servers
 from services.standalone.screen import Screen

@@ -36,7 +36,7 @@ from services.domain.regimes import REGIMES
 from services.execution.book import Book, open_book
 from services.execution.decide import Settle, settle
 from services.phases import decide as phases
-from services.research import nightly
+from services.research.nightly import decide as nightly
 from services.research.parameters import Parameters, load_parameters
 from services.risk.decide import decide as decide_orders
 from services.risk.state import RiskEvent, RiskState

@@ -57,15 +57,20 @@ def enable(draft: Draft, command: CommandGiven) -> str | None:
 
 
 def disable(draft: Draft, command: CommandGiven) -> str | None:
-    """Take an asset off (its positions run on), or end its live phase; returns why not, or None."""
+    """Take an asset off (its positions run on) or see that it does not open, or end its live phase; returns why not."""
     symbol = command.subject or ""
+    if symbol not in draft.params.assets.assets:
+        return f"no asset '{symbol}' is declared"
     if command.live:
         if symbol not in draft.state.live:
             return f"{symbol} is not live"
         draft.end_live(symbol, command.by, command.note)
         return None
-    if symbol not in draft.state.enabled:
-        return f"{symbol} is not enabled"
+    held = draft.state.standing(symbol).held
+    if symbol not in draft.state.enabled and held is not None:
+        return f"{symbol} is off already, by {held}"
+    if symbol not in draft.state.enabled and draft.judge().gate(symbol) is None:
+        return closed_for(symbol, draft.state, draft.params)
     draft.hold_off(symbol, command.by, command.note)
     return None
 

@@ -6,7 +6,7 @@ from services.kernel.config import config_version
 from services.kernel.process import main, run_stage
 from services.kernel.settings import Settings
 from services.research import shadow_store
-from services.research.nightly_stage import load_stage
+from services.research.nightly.service import load_stage
 from services.research.parameters import load_parameters
 
 

@@ -20,7 +20,7 @@ from services.execution.decide import Settle, settle
 from services.phases import decide as phases
 from services.phases.chain import LogEntry
 from services.phases.record import Record
-from services.research import nightly
+from services.research.nightly import decide as nightly
 from services.research.parameters import Parameters
 from services.risk.decide import decide as decide_orders
 from services.risk.state import RiskEvent, RiskState

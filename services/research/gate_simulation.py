@@ -21,6 +21,7 @@ from services.phases.evidence import profit_factor_low
 from services.phases.measures import OF_THE_RECORD
 from services.phases.service import load_params
 from services.phases.settings import Bar, PhasesSettings, Rule
+from services.research.documents import put
 
 BEGIN, END = "<!-- gates: begin -->", "<!-- gates: end -->"
 PHASE = "phase_1_stocks"
@@ -79,7 +80,7 @@ def main() -> None:
         if asked.into is None:
             sys.stdout.write(text)
         else:
-            write(text, asked.into)
+            put(text, asked.into, BEGIN, END)
     except ChloeError as error:
         sys.exit(f"chloe: {error}")
 
@@ -237,18 +238,6 @@ def _rate(count: int, of: int) -> str:
 
 def _day(decided: Decided) -> str:
     return "–" if decided.median_days is None else f"{decided.median_days:.0f}"
-
-
-def write(text: str, document: Path) -> None:
-    """Put the table between the document's marks; raises DataError where it has none or cannot be read."""
-    try:
-        before, found, rest = document.read_text(encoding="utf-8").partition(BEGIN)
-    except OSError as error:
-        raise DataError(f"{document}: cannot be read: {error.strerror}") from None
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        raise DataError(f"{document}: has no place for the table between {BEGIN} and {END}")
-    document.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

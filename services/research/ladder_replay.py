@@ -23,6 +23,7 @@ from services.ingestion.replay import Recorded, read
 from services.kernel.errors import ChloeError, ConfigError, DataError
 from services.phases.chain_check import as_lines, verify
 from services.research.backtest import BacktestResult, backtest
+from services.research.documents import put
 from services.research.history import market_of, slices
 from services.research.ladder_page import Section, page
 from services.research.ladder_runs import CLASS, Ran, loosened, loosened_in_words
@@ -75,7 +76,7 @@ def main() -> None:
         if asked.into is None:
             sys.stdout.write(text)
         else:
-            write(text, asked.into)
+            put(text, asked.into, BEGIN, END)
     except ChloeError as error:
         sys.exit(f"chloe: {error}")
 
@@ -159,18 +160,6 @@ def _bytes(result: BacktestResult) -> tuple[bytes, ...]:
 
 def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def write(text: str, document: Path) -> None:
-    """Put the figures between the document's marks; raises DataError where it has none or cannot be read."""
-    try:
-        before, found, rest = document.read_text(encoding="utf-8").partition(BEGIN)
-    except OSError as error:
-        raise DataError(f"{document}: cannot be read: {error.strerror}") from None
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        raise DataError(f"{document}: has no place for the figures between {BEGIN} and {END}")
-    document.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from services.execution.settings import ExecutionSettings
 from services.kernel.config import load
 from services.phases.decide import PhasesParams
 from services.phases.settings import PhasesSettings, RolloutSettings
-from services.research.nightly import NightlyParams
-from services.research.nightly_params import load_params as load_nightly
+from services.research.nightly.decide import NightlyParams
+from services.research.nightly.params import load_params as load_nightly
 from services.risk.settings import RiskSettings
 from services.risk.state import RiskParams
 from services.signals.decide import SignalParams

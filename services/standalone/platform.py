@@ -15,7 +15,7 @@ from services.kernel.database import Connection
 from services.kernel.stage import LoopSettings, Stage, StageLoop
 from services.kernel.streams import RedisClient, Streams
 from services.phases.service import load_stage as phases
-from services.research.nightly_stage import load_stage as research
+from services.research.nightly.service import load_stage as research
 from services.risk.service import load_stage as risk
 from services.signals.service import load_stage as signals
 

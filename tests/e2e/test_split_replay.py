@@ -36,7 +36,7 @@ from services.kernel.streams import Streams, connect
 from services.phases.service import load_stage as phases
 from services.research.backtest import BacktestResult, backtest
 from services.research.history import slices
-from services.research.nightly_stage import load_stage as research
+from services.research.nightly.service import load_stage as research
 from services.research.parameters import load_parameters
 from services.risk.service import load_stage as risk
 from services.signals.service import load_stage as signals

@@ -15,9 +15,11 @@ from services.kernel import database
 from services.kernel.errors import StartRefused
 from services.kernel.stage import LoopSettings, StageLoop
 from services.kernel.streams import Streams, connect
-from services.research import nightly, nightly_history, nightly_store
-from services.research.nightly_params import load_params
-from services.research.nightly_stage import ResearchStage, load_stage
+from services.research.nightly import decide as nightly
+from services.research.nightly import history as nightly_history
+from services.research.nightly import store as nightly_store
+from services.research.nightly.params import load_params
+from services.research.nightly.service import ResearchStage, load_stage
 
 pytestmark = pytest.mark.anyio
 

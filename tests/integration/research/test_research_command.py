@@ -13,8 +13,8 @@ from services import research_commands
 from services.domain.candles import epoch
 from services.kernel import database
 from services.kernel.errors import StartRefused
-from services.research import nightly_store
-from services.research.nightly_state import ResearchState
+from services.research.nightly import store as nightly_store
+from services.research.nightly.state import ResearchState
 
 SAMPLE = Path(__file__).parents[3] / "sample"
 MADE = made_up()

@@ -12,7 +12,7 @@ from services.execution.service import load_stage as execution
 from services.inference.service import InferenceStage
 from services.ingestion.clock import ClockStage
 from services.phases.service import load_stage as phases
-from services.research.nightly_stage import load_stage as research
+from services.research.nightly.service import load_stage as research
 from services.risk.service import load_stage as risk
 from services.signals.service import load_stage as signals
 

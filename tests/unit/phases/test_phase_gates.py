@@ -292,7 +292,7 @@ def test_a_disabled_asset_can_be_enabled_again_and_both_are_logged() -> None:
     assert state.enabled == ("ETH/USDT",)
     assert verdict.log[0].activation.change == "disabled"
     _, verdict = ask("disable", "BTC/USDT", state)
-    assert verdict.refusal == "BTC/USDT is not enabled"
+    assert verdict.refusal == "BTC/USDT is off already, by ada"
     state, verdict = ask("enable", "BTC/USDT", state)
     assert set(state.enabled) == {"BTC/USDT", "ETH/USDT"}
     assert state.log_seq == 2

@@ -163,6 +163,27 @@ def test_what_a_person_took_off_stays_off_until_a_person_enables_it() -> None:
     assert walked.state.level(BTC) == "full"
 
 
+def test_a_person_can_keep_an_asset_from_opening_before_it_does() -> None:
+    walked = walk()
+    assert walked.ask("disable", AVAX, note="not while I travel").refusal is None
+    assert walked.changes == [(AVAX, "disabled")]
+    proven(walked)
+    walked.days(3)
+    assert AVAX not in walked.state.enabled
+    told = next(one for one in walked.day().message.assets if one.symbol == AVAX)
+    assert told.why == "taken off by ada: not while I travel; only an order enables it again"
+    assert walked.ask("disable", AVAX).refusal == "AVAX/USDT is off already, by ada: not while I travel"
+    assert walked.ask("enable", AVAX).refusal is None
+    assert walked.state.level(AVAX) == "full"
+
+
+def test_what_can_never_be_enabled_by_order_needs_no_order_to_stay_off() -> None:
+    walked = walk()
+    assert "research" in (walked.ask("disable", LINK).refusal or "")
+    assert walked.ask("disable", "XXX").refusal == "no asset 'XXX' is declared"
+    assert walked.changes == []
+
+
 def test_an_order_does_not_shorten_the_cool_down_and_force_is_recorded() -> None:
     walked = walk()
     walked.day({BTC: [-260.0]})

@@ -13,11 +13,11 @@ from services.domain.assets import Asset, AssetsConfig
 from services.domain.corporate_actions import CorporateActions
 from services.execution.settings import ExecutionSettings, PaperSettings
 from services.kernel.config import load
-from services.research import nightly
 from services.research.evaluation_rows import AssetForecasts
-from services.research.nightly import NightlyParams, ResearchState
-from services.research.nightly_params import load_params, make_params
-from services.research.nightly_settings import ResearchSettings
+from services.research.nightly import decide as nightly
+from services.research.nightly.decide import NightlyParams, ResearchState
+from services.research.nightly.params import load_params, make_params
+from services.research.nightly.settings import ResearchSettings
 
 PARAMS = load_params()
 SETTINGS: ResearchSettings = PARAMS.settings

@@ -15,6 +15,7 @@ from services.phases.gates import evaluate
 from services.phases.record import Day, Record, SymbolRecord, units, with_day
 from services.phases.service import load_params
 from services.research import gate_simulation as simulation
+from services.research.documents import put
 
 SETTINGS = load_params().settings
 RULES = simulation.rules(SETTINGS)
@@ -86,7 +87,7 @@ def test_the_published_table_is_the_one_that_the_command_writes(tmp_path: Path) 
     document = tmp_path / "gates.md"
     document.write_text(f"before\n{simulation.BEGIN}\nold\n{simulation.END}\nafter\n", encoding="utf-8")
     text = simulation.simulate(SETTINGS, assets=20)
-    simulation.write(text, document)
+    put(text, document, simulation.BEGIN, simulation.END)
     assert document.read_text(encoding="utf-8") == (f"before\n{simulation.BEGIN}\n{text}{simulation.END}\nafter\n")
     assert "| automatic: with strong evidence | " in text
 
@@ -97,4 +98,4 @@ def test_a_document_without_a_place_for_the_table_is_refused(tmp_path: Path, tex
     if text is not None:
         document.write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=r"gates\.md"):
-        simulation.write("table", document)
+        put("table", document, simulation.BEGIN, simulation.END)

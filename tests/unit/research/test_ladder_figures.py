@@ -20,8 +20,9 @@ from services.phases.service import load_params
 from services.phases.settings import RolloutSettings, Rule
 from services.research import ladder_replay
 from services.research.backtest import BacktestResult, backtest
+from services.research.documents import put
 from services.research.ladder_page import Section, page
-from services.research.ladder_replay import BEGIN, END, chosen, recorded_crypto, write
+from services.research.ladder_replay import BEGIN, END, chosen, recorded_crypto
 from services.research.ladder_runs import LOOSER, Ran, figures, loosened, loosened_in_words, stood
 
 SAMPLE = Path(__file__).parents[3] / "sample"
@@ -103,14 +104,14 @@ def test_the_page_has_every_change_with_its_reason_and_the_same_bytes_again(resu
 def test_figures_go_between_the_marks_and_nowhere_else(tmp_path: Path) -> None:
     document = tmp_path / "page.md"
     document.write_text(f"before {BEGIN} old {END} after", encoding="utf-8")
-    write("new\n", document)
-    write("new\n", document)
+    put("new\n", document, BEGIN, END)
+    put("new\n", document, BEGIN, END)
     assert document.read_text(encoding="utf-8") == f"before {BEGIN}\nnew\n{END} after"
     document.write_text("no marks", encoding="utf-8")
     with pytest.raises(DataError, match="has no place for the figures"):
-        write("new\n", document)
+        put("new\n", document, BEGIN, END)
     with pytest.raises(DataError, match="cannot be read"):
-        write("new\n", tmp_path / "absent.md")
+        put("new\n", tmp_path / "absent.md", BEGIN, END)
 
 
 def test_only_coins_are_read_and_a_folder_without_any_is_refused(tmp_path: Path) -> None:

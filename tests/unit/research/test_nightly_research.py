@@ -9,10 +9,11 @@ from nightly_cases import BOTH, FIRST, HORIZON, PARAMS, SETTINGS, asset, declare
 
 from services.contracts.messages import ForecastsMade
 from services.contracts.research import EdgeMeasured
-from services.research import nightly, nightly_words
 from services.research.evaluation_edges import edges
 from services.research.evaluation_rows import AssetForecasts
-from services.research.nightly_state import ResearchState
+from services.research.nightly import decide as nightly
+from services.research.nightly import words as nightly_words
+from services.research.nightly.state import ResearchState
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 HOUR = 3_600

@@ -10,10 +10,10 @@ from services.domain.candles import SECONDS, moment
 from services.ingestion.files import CandleFile
 from services.ingestion.service import Span
 from services.kernel.errors import DataError
-from services.research import nightly
-from services.research.nightly import NightlyParams
-from services.research.nightly_state import AssetState, ResearchState
-from services.research.nightly_sums import Tally, closed
+from services.research.nightly import decide as nightly
+from services.research.nightly.decide import NightlyParams
+from services.research.nightly.state import AssetState, ResearchState
+from services.research.nightly.sums import Tally, closed
 
 
 def measure(made: Iterable[ForecastsMade], params: NightlyParams) -> ResearchState:

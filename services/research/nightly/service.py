@@ -10,10 +10,12 @@ from services.domain.candles import epoch, moment
 from services.kernel.database import Connection
 from services.kernel.errors import StartRefused
 from services.kernel.inbox import Inbox, pop_as
-from services.research import nightly, nightly_store, nightly_words
-from services.research.nightly import NightlyParams, ResearchState
-from services.research.nightly_params import load_params
-from services.research.nightly_store import Night
+from services.research.nightly import decide as nightly
+from services.research.nightly import store as nightly_store
+from services.research.nightly import words as nightly_words
+from services.research.nightly.decide import NightlyParams, ResearchState
+from services.research.nightly.params import load_params
+from services.research.nightly.store import Night
 
 BATCH = 48
 

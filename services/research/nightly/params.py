@@ -13,7 +13,7 @@ from services.domain.sessions import ALWAYS_OPEN, WEEKDAYS
 from services.execution.settings import ExecutionSettings, PaperSettings
 from services.kernel.config import load
 from services.research.evaluation_rows import round_trip_bps
-from services.research.nightly_settings import RESEARCH_FILE, ResearchSettings
+from services.research.nightly.settings import RESEARCH_FILE, ResearchSettings
 
 BUCKETS = 10
 WAYS = {"long": 1, "short": -1}

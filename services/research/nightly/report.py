@@ -12,10 +12,10 @@ from rich.table import Table
 
 from services.contracts.research import AssetResearch, EdgeMeasured
 from services.domain.candles import epoch
-from services.research import nightly_words
-from services.research.nightly_params import NightlyParams
-from services.research.nightly_settings import StartingEdge
-from services.research.nightly_state import ResearchState
+from services.research.nightly import words as nightly_words
+from services.research.nightly.params import NightlyParams
+from services.research.nightly.settings import StartingEdge
+from services.research.nightly.state import ResearchState
 
 KIND = "walk-forward forecasts, nothing was traded"
 BEST, SHARES = 3, 4

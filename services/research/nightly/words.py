@@ -7,10 +7,10 @@ from services.contracts.research import AssetResearch, EdgeMeasured, MixShare
 from services.domain.calendars import expected_opens
 from services.domain.candles import Timeframe, moment
 from services.domain.regimes import REGIMES
-from services.research.nightly_params import BUCKETS, NightlyParams
-from services.research.nightly_settings import ResearchSettings
-from services.research.nightly_state import AssetState, ResearchState
-from services.research.nightly_sums import estimates
+from services.research.nightly.params import BUCKETS, NightlyParams
+from services.research.nightly.settings import ResearchSettings
+from services.research.nightly.state import AssetState, ResearchState
+from services.research.nightly.sums import estimates
 from services.research.significance import Mean, benjamini_hochberg
 
 TIER_3 = 3

@@ -16,10 +16,10 @@ from services.domain.candles import SECONDS, epoch
 from services.domain.days import ends_day
 from services.domain.regimes import REGIMES
 from services.domain.sessions import ALWAYS_OPEN
-from services.research import nightly_words
-from services.research.nightly_params import BUCKETS, Measure, NightlyParams
-from services.research.nightly_state import AssetState, ResearchState, Waiting
-from services.research.nightly_sums import EMPTY, add
+from services.research.nightly import words as nightly_words
+from services.research.nightly.params import BUCKETS, Measure, NightlyParams
+from services.research.nightly.state import AssetState, ResearchState, Waiting
+from services.research.nightly.sums import EMPTY, add
 
 __all__ = ["NightlyParams", "ResearchState", "ends_day", "observe", "start", "word"]
 

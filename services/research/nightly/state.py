@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services.research.nightly_sums import EMPTY, Tally
+from services.research.nightly.sums import EMPTY, Tally
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

@@ -12,8 +12,8 @@ from services.domain.candles import Candles
 from services.inference.store import load_candles
 from services.ingestion.files import CandleFile
 from services.kernel.database import Connection, load_state, save_state
-from services.research.nightly import NightlyParams
-from services.research.nightly_state import ResearchState
+from services.research.nightly.decide import NightlyParams
+from services.research.nightly.state import ResearchState
 
 STAGE = "research"
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
