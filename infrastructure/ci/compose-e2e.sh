@@ -150,15 +150,16 @@ equity=$(sql "select equity from portfolio_equity order by ts desc limit 1")
   || failed "the containers end with an equity of $equity, not the back-test's: $(cat "$work/backtest.json")"
 say "the ledgers of back-test and containers are equal: $(wc -l <"$work/replayed.jsonl") trades, sha256 $(sha256sum <"$work/replayed.jsonl" | cut -c1-16), equity $equity, compared in $((SECONDS - from)) s"
 
+services=$(sed -n '/job_name: chloe$/,/relabel_configs/p' infrastructure/prometheus/prometheus.yml | grep -c ':[0-9]*$')
 # A restarted service is seen again only at the next scrape, ten seconds later at most.
 for _ in $(seq 15); do
   up=$(python 'import json, sys, urllib.request as r; print(len(json.load(r.urlopen(sys.argv[1], timeout=10))["data"]["result"]))' \
     "http://127.0.0.1:$CHLOE_PROMETHEUS_PORT/api/v1/query?query=up%7Bjob%3D%22chloe%22%7D%3D%3D1")
-  [ "$up" = 13 ] && break
+  [ "$up" = "$services" ] && break
   sleep 1
 done
-[ "$up" = 13 ] || failed "Prometheus reaches $up of 13 services"
-say "Prometheus reaches all 13 services"
+[ "$up" = "$services" ] || failed "Prometheus reaches $up of $services services"
+say "Prometheus reaches all $services services"
 say "memory: $(docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' | sed "s/^$COMPOSE_PROJECT_NAME-//; s/-1 / /; s| / .*||" | paste -sd, -)"
 
 # Told to stop, every process ends by itself, soon and with exit code 0; no log holds a traceback or a secret.

@@ -54,6 +54,8 @@ class DayEnded:
     """Research's word on the day; None where it has none."""
     audits: Mapping[str, bool] = field(default_factory=dict)
     """By symbol, whether its newest audit for live, not too old, says ready."""
+    tell: bool = True
+    """Whether readiness and standings are wanted with it; nothing is decided by them, and most of the work is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def on_day(state: PhasesState, event: DayEnded, params: PhasesParams) -> tuple[P
         intake.take_in(draft, event.research)
     fall(draft)
     rise(draft)
-    return draft.state, Verdict(message(draft), tuple(draft.log))
+    return draft.state, Verdict(message(draft, tell=event.tell), tuple(draft.log))
 
 
 def on_command(state: PhasesState, event: Commanded, params: PhasesParams) -> tuple[PhasesState, Verdict]:

@@ -7,12 +7,12 @@ from services.phases.draft import Draft
 from services.phases.state import active_classes, ceiling, collecting
 
 
-def message(draft: Draft, command_id: UUID | None = None) -> DayEvaluated:
-    """Tell readiness, standings, what changed, and what may be entered from the next slice on."""
+def message(draft: Draft, command_id: UUID | None = None, *, tell: bool = True) -> DayEvaluated:
+    """Say what changed and what may be entered from the next slice on, and ``tell`` readiness and standings."""
     judge, state, params = draft.judge(), draft.state, draft.params
     return DayEvaluated(
         ts=draft.ts,
-        readiness=judge.readiness(),
+        readiness=judge.readiness() if tell else (),
         changes=tuple(entry.activation for entry in draft.log),
         enabled=state.enabled,
         classes=active_classes(state, params),
@@ -21,7 +21,7 @@ def message(draft: Draft, command_id: UUID | None = None) -> DayEvaluated:
         observed=state.observed,
         winding=state.winding,
         live=state.live,
-        assets=tuple(judge.asset(symbol) for symbol in params.assets.assets),
+        assets=tuple(judge.asset(symbol) for symbol in params.assets.assets if tell),
         cells=tuple(
             cell
             for symbol in params.assets.assets

@@ -45,9 +45,16 @@ class BacktestResult:
 
 
 def backtest(
-    history: Iterable[tuple[SliceClosed, ForecastsMade]], parameters: Parameters, configured: Mapping[str, bool]
+    history: Iterable[tuple[SliceClosed, ForecastsMade]],
+    parameters: Parameters,
+    configured: Mapping[str, bool],
+    *,
+    tell: bool = False,
 ) -> BacktestResult:
-    """Run history in order; ``configured`` says by class whether a data source is there, as the gates ask."""
+    """Run history in order; ``configured`` says by class whether a data source is there, as the gates ask.
+
+    With ``tell`` each day's word has readiness and standings, as in the services; nothing is decided by them.
+    """
     result = BacktestResult()
     judging = phases.start(parameters.phases)
     classes = phases.active_classes(judging, parameters.phases)
@@ -67,14 +74,15 @@ def backtest(
         researching = nightly.observe(researching, forecasts, parameters.research)
         if phases.ends_day(closed.ts):
             researching, research = nightly.word(researching, forecasts.ts, parameters.research)
-            ended = phases.DayEnded(tuple(day), configured, research)
+            ended = phases.DayEnded(tuple(day), configured, research, tell=tell)
             judging, verdict = phases.on_day(judging, ended, parameters.phases)
             fresh, day = (verdict.message,), []
-            result.readiness = verdict.message.readiness
             result.words.append(verdict.message)
             result.log.extend(verdict.log)
             result.record = judging.record
         _collect(result, portfolio, orders)
+    if result.words:
+        result.readiness = phases.readiness(judging, configured, parameters.phases)
     return result
 
 

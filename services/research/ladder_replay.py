@@ -150,7 +150,7 @@ def _run(recorded: Recorded, told: Told, parameters: Parameters, title: str, gat
 def once(told: Told, parameters: Parameters) -> BacktestResult:
     """Send the history through the decisions."""
     configured = {name: "replay" in one.sources for name, one in parameters.assets.classes.items()}
-    return backtest(zip(told.closed, told.made, strict=True), parameters, configured)
+    return backtest(zip(told.closed, told.made, strict=True), parameters, configured, tell=True)
 
 
 def _bytes(result: BacktestResult) -> tuple[bytes, ...]:

@@ -34,7 +34,7 @@ NOTE = "one | and another"
 @pytest.fixture(scope="module")
 def result() -> BacktestResult:
     """A back-test of five made-up days."""
-    return backtest(made_up_history(random.Random(5), 120), PARAMS, CONFIGURED)
+    return backtest(made_up_history(random.Random(5), 120), PARAMS, CONFIGURED, tell=True)
 
 
 def ran(result: BacktestResult, log: Sequence[LogEntry] = ()) -> Ran:
@@ -153,7 +153,7 @@ def test_the_command_prints_the_same_page_twice_and_says_what_was_loosened(
 def test_two_runs_that_differ_are_not_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: BacktestResult
 ) -> None:
-    other = backtest(made_up_history(random.Random(6), 120), PARAMS, CONFIGURED)
+    other = backtest(made_up_history(random.Random(6), 120), PARAMS, CONFIGURED, tell=True)
     results = iter([result, other])
     monkeypatch.setattr(ladder_replay, "once", lambda *_: next(results))
     day = datetime(2024, 2, 1, tzinfo=UTC), datetime(2024, 2, 2, tzinfo=UTC)
