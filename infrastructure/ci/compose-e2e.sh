@@ -150,7 +150,7 @@ equity=$(sql "select equity from portfolio_equity order by ts desc limit 1")
   || failed "the containers end with an equity of $equity, not the back-test's: $(cat "$work/backtest.json")"
 say "the ledgers of back-test and containers are equal: $(wc -l <"$work/replayed.jsonl") trades, sha256 $(sha256sum <"$work/replayed.jsonl" | cut -c1-16), equity $equity, compared in $((SECONDS - from)) s"
 
-services=$(sed -n '/job_name: chloe$/,/relabel_configs/p' infrastructure/prometheus/prometheus.yml | grep -c ':[0-9]*$')
+services=$(sed -n '/job_name: chloe$/,/relabel_configs/p' infrastructure/prometheus/prometheus.yml | grep -cE ':[0-9]+$')
 # A restarted service is seen again only at the next scrape, ten seconds later at most.
 for _ in $(seq 15); do
   up=$(python 'import json, sys, urllib.request as r; print(len(json.load(r.urlopen(sys.argv[1], timeout=10))["data"]["result"]))' \

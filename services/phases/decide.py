@@ -55,7 +55,7 @@ class DayEnded:
     audits: Mapping[str, bool] = field(default_factory=dict)
     """By symbol, whether its newest audit for live, not too old, says ready."""
     tell: bool = True
-    """Whether readiness and standings are wanted with it; nothing is decided by them, and most of the work is theirs."""
+    """Whether readiness and standings are wanted with it: most of the work, and nothing is decided by them."""
 
 
 @dataclass(frozen=True, slots=True)
