@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -17,8 +17,7 @@ AT_LEAST_INDEPENDENT = 10
 """Independent stretches that a mean needs before it is given an interval."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mean:
+class Mean(NamedTuple):
     """A mean with its two-sided 95 % interval and the one-sided p-value that the true mean is not above zero."""
 
     n: int

@@ -6,6 +6,7 @@ basis points. It counts in the cell of the regime and confidence bucket that wer
 direction that the asset is traded in, a model that has learned had a say, and its confidence was known.
 """
 
+from bisect import bisect_right
 from datetime import datetime
 from typing import NamedTuple
 
@@ -97,7 +98,7 @@ def _take(
         cells[waiting.cell] = add(cells.get(waiting.cell, EMPTY), waiting.number, now.horizon, block, gain)
         if measure.profile is None or waiting.cell in measure.profile:
             profile = add(profile, waiting.number, now.horizon, block, gain)
-        reached = sum(waiting.size >= threshold for threshold in params.settings.thresholds)
+        reached = bisect_right(params.settings.thresholds, waiting.size)
         if reached:
             tails = tuple(
                 add(tail, waiting.number, now.horizon, block, gain) if i < reached else tail

@@ -79,12 +79,10 @@ def estimates(tallies: Sequence[Tally], at_least: int) -> list[Mean | None]:
     distinct, which = np.unique(degrees, return_inverse=True)  # the quantile costs more than all else here
     wide = stdtrit(distinct, 0.975)[which] * deviation
     p = stdtr(degrees, -mean / np.where(known, deviation, 1.0))
+    rows = zip(tallies, independent.astype(np.int64).tolist(), mean.tolist(), known.tolist(), (mean - wide).tolist(),
+               (mean + wide).tolist(), p.tolist(), strict=True)  # fmt: skip
     return [
-        None
-        if tally.rows == 0
-        else Mean(tally.rows, int(independent[i]), float(mean[i]), float(mean[i] - wide[i]), float(mean[i] + wide[i]),
-                  float(p[i]))
-        if known[i]
-        else Mean(tally.rows, int(independent[i]), float(mean[i]), None, None, None)
-        for i, tally in enumerate(tallies)
+        None if tally.rows == 0 else Mean(tally.rows, of, at, low, high, chance) if sure
+        else Mean(tally.rows, of, at, None, None, None)
+        for tally, of, at, sure, low, high, chance in rows
     ]  # fmt: skip

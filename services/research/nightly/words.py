@@ -14,10 +14,20 @@ from services.research.nightly.sums import estimates
 from services.research.significance import Mean, benjamini_hochberg
 
 TIER_3 = 3
+NAMES = tuple((regime, bucket) for regime in REGIMES for bucket in range(BUCKETS))
+"""Each cell's regime and bucket."""
 
 
 def table(state: ResearchState, params: NightlyParams) -> list[EdgeMeasured]:
     """Return all cells with enough forecasts, in order of symbol, with q-values over the whole table."""
+    return [_told(*one) for one in _tested(state, params)]
+
+
+def _told(symbol: str, cell: int, mean: Mean, q: float | None) -> EdgeMeasured:
+    return EdgeMeasured(symbol, *NAMES[cell], mean.n, mean.mean, mean.low, mean.high, q)
+
+
+def _tested(state: ResearchState, params: NightlyParams) -> list[tuple[str, int, Mean, float | None]]:
     settings = params.settings
     keys = [
         (symbol, cell, own.cells[cell])
@@ -28,24 +38,19 @@ def table(state: ResearchState, params: NightlyParams) -> list[EdgeMeasured]:
     found = estimates([tally for _, _, tally in keys], settings.min_independent)
     q_values = benjamini_hochberg([mean.p_value if mean else None for mean in found])
     return [
-        EdgeMeasured(symbol, *named(cell), mean.n, mean.mean, mean.low, mean.high, q)
+        (symbol, cell, mean, q)
         for (symbol, cell, _), mean, q in zip(keys, found, q_values, strict=True)
         if mean is not None
     ]
-
-
-def named(cell: int) -> tuple[str, int]:
-    """Return a cell's regime and bucket."""
-    return REGIMES[cell // BUCKETS], cell % BUCKETS
 
 
 def words(state: ResearchState, midnight: int, params: NightlyParams) -> tuple[AssetResearch, ...]:
     """Say what is known of every declared asset; ``midnight`` is the epoch second that ends the day."""
     settings = params.settings
     significant: dict[str, list[EdgeMeasured]] = {}
-    for cell in table(state, params):
-        if cell.q_value is not None and cell.q_value < settings.false_discoveries and cell.edge_bps > 0.0:
-            significant.setdefault(cell.symbol, []).append(cell)
+    for symbol, cell, mean, q in _tested(state, params):
+        if q is not None and q < settings.false_discoveries and mean.mean > 0.0:
+            significant.setdefault(symbol, []).append(_told(symbol, cell, mean, q))
     assets = sorted(params.assets.assets)
     # In one go: what it costs, it costs by the call.
     tallies = [(own.profile, *own.tails) for own in (_of(state, symbol) for symbol in assets)]
@@ -155,7 +160,7 @@ def _mix(own: AssetState, inside: frozenset[int] | set[int] | None, settings: Re
     total = sum(counts.values())
     if total < settings.mix_forecasts:
         return ()
-    return tuple(MixShare(*named(cell), count / total) for cell, count in counts.items())
+    return tuple(MixShare(*NAMES[cell], count / total) for cell, count in counts.items())
 
 
 @lru_cache(maxsize=64)

@@ -241,7 +241,7 @@ def test_words_name_every_declared_asset_in_order_and_speak_of_tiers_only_where_
 
 def test_the_plans_profiles_are_the_cells_that_are_measured() -> None:
     cells = sorted(PARAMS.measures[BTC].profile or ())
-    assert [nightly_words.named(cell) for cell in cells] == [("high_vol", b) for b in (0, 1, 2)]
+    assert [nightly_words.NAMES[cell] for cell in cells] == [("high_vol", b) for b in (0, 1, 2)]
     assert PARAMS.measures["AVAX/USDT"].ways == frozenset({-1})
     assert len(PARAMS.measures[ETH].profile or ()) == 10
     assert PARAMS.measures["ADA/USDT"].profile is None
