@@ -1,6 +1,6 @@
 """A replay in which the ladder moves: weeks of the sample on a low ladder, or two years of all coins on the real one.
 
-``CHLOE_LADDER_DATA`` names a folder of hourly candles for the second: gates as declared, tree models, a quarter of an hour each on two cores.
+``CHLOE_LADDER_DATA`` names a folder of hourly candles for the second: gates as declared, tree models; fifteen minutes.
 """
 
 import atexit
