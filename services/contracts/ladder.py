@@ -67,7 +67,7 @@ class AssetStanding(Struct, frozen=True, omit_defaults=True):
     live: bool = False
     """Whether its live phase is active: one of the conditions for real orders."""
     step: Literal["enabled", "restored", "live_enabled"] | None = None
-    """The next step up; None where there is none for now."""
+    """The next step up; None where none is open to it."""
     ready: bool = False
     """Whether that step's gate is met."""
     requirements: tuple[Requirement, ...] = ()

@@ -151,7 +151,7 @@ function standing(item, open) {
   const met = item.requirements.filter((line) => line.met).length;
   const gate = item.ready ? "ready" : `${met} of ${item.requirements.length} met`;
   const judged = item.requirements.length ? ` · ${gate} · ${item.evidence ?? "no"} evidence` : "";
-  const next = item.step === null ? "no next step for now" : `next: ${STEPS[item.step]}${judged}`;
+  const next = item.step === null ? "no step up is open to it" : `next: ${STEPS[item.step]}${judged}`;
   const details = make(
     "details",
     { "data-key": item.symbol },
